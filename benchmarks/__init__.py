@@ -1,0 +1,1 @@
+"""Every performance figure Touchstone states, each by a command."""

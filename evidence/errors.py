@@ -1,0 +1,163 @@
+"""Every error Touchstone raises on purpose, drawn as a tree.
+
+    TouchstoneError
+    ├── MediaError               one item could not be examined; the others still are
+    │   ├── EmptyMedia           code "empty"
+    │   ├── UnsupportedMedia     code "unsupported"
+    │   ├── DamagedMedia         code "damaged"
+    │   ├── LimitExceeded        code "too_large"
+    │   ├── UnreadableMedia      code "unreadable"
+    │   ├── DecodeTimeout        code "timeout"
+    │   └── DecoderCrashed       code "decoder_crashed"
+    ├── ModelError               a model file cannot be used
+    │   ├── ModelNotFound        code "model_not_found"
+    │   ├── ModelTampered        code "model_tampered"
+    │   └── ParityError          code "parity"
+    ├── TrainingError            a training run cannot start or go on
+    │   ├── ConfigMismatch       code "config_mismatch"
+    │   ├── DataError            code "data"
+    │   └── Diverged             code "diverged"
+    ├── SettingsError            code "settings"
+    ├── OutputError              code "output"
+    └── UsageError               code "usage"
+
+Foreign exceptions are translated into these in the one file that owns the foreign library.
+"""
+
+from __future__ import annotations
+
+
+class TouchstoneError(Exception):
+    """Raised when Touchstone stops on purpose; the base of every error below.
+
+    `message` says what was found and what was allowed, `advice` what to do about it. Both are
+    whole sentences fit for a person who never saw the code.
+    """
+
+    code = "error"
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.advice}".strip()
+
+    def __reduce__(self) -> tuple[type[TouchstoneError], tuple[str, str]]:
+        # Errors cross process borders (decode children, workers) by pickle.
+        return type(self), (self.message, self.advice)
+
+
+class MediaError(TouchstoneError):
+    """Raised when one medium cannot be examined; its report says `status: unable`."""
+
+    code = "media"
+
+
+class EmptyMedia(MediaError):
+    """Raised when a file holds no bytes."""
+
+    code = "empty"
+
+
+class UnsupportedMedia(MediaError):
+    """Raised when the leading bytes name no image or video format we decode."""
+
+    code = "unsupported"
+
+
+class DamagedMedia(MediaError):
+    """Raised when the format is known but the content cannot be decoded."""
+
+    code = "damaged"
+
+
+class LimitExceeded(MediaError):
+    """Raised when bytes, pixels, frames or seconds exceed the limits in the settings."""
+
+    code = "too_large"
+
+
+class UnreadableMedia(MediaError):
+    """Raised when the file is missing, vanished, is no regular file or may not be read."""
+
+    code = "unreadable"
+
+
+class DecodeTimeout(MediaError):
+    """Raised when a decode took longer than its time limit."""
+
+    code = "timeout"
+
+
+class DecoderCrashed(MediaError):
+    """Raised when the sandboxed child that parsed the file died."""
+
+    code = "decoder_crashed"
+
+
+class ModelError(TouchstoneError):
+    """Raised when a model file cannot be used."""
+
+    code = "model"
+
+
+class ModelNotFound(ModelError):
+    """Raised when no installed model carries the requested name."""
+
+    code = "model_not_found"
+
+
+class ModelTampered(ModelError):
+    """Raised when a model file's sha256 differs from the registry's."""
+
+    code = "model_tampered"
+
+
+class ParityError(ModelError):
+    """Raised when an exported graph does not agree with the network it came from."""
+
+    code = "parity"
+
+
+class TrainingError(TouchstoneError):
+    """Raised when a training run cannot start or cannot go on."""
+
+    code = "training"
+
+
+class ConfigMismatch(TrainingError):
+    """Raised when a run is resumed with another configuration than it began with."""
+
+    code = "config_mismatch"
+
+
+class DataError(TrainingError):
+    """Raised when training or evaluation data is missing or unfit."""
+
+    code = "data"
+
+
+class Diverged(TrainingError):
+    """Raised when a loss or a weight is no longer finite."""
+
+    code = "diverged"
+
+
+class SettingsError(TouchstoneError):
+    """Raised when a setting has a value that cannot be used."""
+
+    code = "settings"
+
+
+class OutputError(TouchstoneError):
+    """Raised when a result cannot be written (full disk, missing folder, no permission)."""
+
+    code = "output"
+
+
+class UsageError(TouchstoneError):
+    """Raised when a command is called with arguments that do not fit together."""
+
+    code = "usage"

@@ -1,0 +1,144 @@
+"""The words for what we say about a medium: frozen dataclasses, the only result types.
+
+`Report` is the contract `touchstone.scan/1`. Three words stay apart everywhere: a `logit` is raw,
+a `score` is calibrated (0..1, high = fake), a verdict is the word people are told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+SCHEMA = "touchstone.scan/1"
+
+Verdict = Literal["fake", "real", "uncertain"]
+Status = Literal["ok", "not_applicable", "unable"]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why there is no verdict, or why it is uncertain: a code, and a sentence with what to do."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The operating point a verdict was read at, with the false-alarm rate measured for it."""
+
+    name: str
+    value: float
+    false_alarm_rate: float
+    measured_on: str
+    n: int
+
+
+@dataclass(frozen=True)
+class Stability:
+    """How many re-encodings of the medium kept the verdict, and which flipped it."""
+
+    agreeing: int = 0
+    tried: int = 0
+    flipped_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Whether the medium is of a kind the detector was measured on, and if not, why."""
+
+    in_domain: bool = True
+    why_not: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of the picture: `box` is [x0, y0, x1, y1] in pixels of the upright medium."""
+
+    box: tuple[int, int, int, int]
+    kind: Literal["face", "area"]
+    fake_probability: float
+
+
+@dataclass(frozen=True)
+class TimelinePoint:
+    """The score of one sampled frame; `t` in seconds of presentation."""
+
+    t: float
+    frame: int
+    fake_probability: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a video that reads as fake; times in seconds."""
+
+    start: float
+    end: float
+    fake_probability: float
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """A generator family and the probability that it made the medium."""
+
+    generator: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One piece of evidence; `weight` is signed, positive speaks for fake."""
+
+    kind: Literal["detector", "c2pa", "metadata", "watermark", "registry"]
+    finding: str
+    weight: float
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class ModelUse:
+    """One model that was asked, with its calibrated score and the time it took."""
+
+    name: str
+    version: str
+    sha256: str
+    score: float
+    ms: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything said about one medium; `to_dict()` is the JSON contract `touchstone.scan/1`.
+
+    `heatmap` is a (rows, cols) grid of fake probability 0..1 over the upright picture (for a video,
+    over its worst frame), or None. `mask_area` is the share of the picture that reads as fake.
+    """
+
+    id: str
+    media: dict[str, Any]
+    status: Status
+    reason: Reason | None = None
+    verdict: Verdict | None = None
+    fake_probability: float | None = None
+    interval: tuple[float, float] | None = None
+    threshold: Threshold | None = None
+    stability: Stability = field(default_factory=Stability)
+    domain: Domain = field(default_factory=Domain)
+    coverage: dict[str, int] = field(default_factory=lambda: {"decoded": 0, "expected": 0, "errors": 0})
+    regions: tuple[Region, ...] = ()
+    heatmap: tuple[tuple[float, ...], ...] | None = None
+    mask_area: float | None = None
+    timeline: tuple[TimelinePoint, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    attribution: tuple[Attribution, ...] = ()
+    evidence: tuple[Finding, ...] = ()
+    provenance: dict[str, Any] = field(default_factory=dict)
+    models: tuple[ModelUse, ...] = ()
+    engine: dict[str, str] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain JSON types, with `schema` first."""
+        return {"schema": SCHEMA, **asdict(self)}

@@ -1,0 +1,1 @@
+"""Training data: shards, folders and arrays, held as uint8 in memory."""

@@ -1,0 +1,1 @@
+"""One file per GAN: networks, losses, how inputs are drawn, how it samples."""

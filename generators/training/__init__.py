@@ -1,0 +1,1 @@
+"""The one adversarial training loop and what it is made of."""

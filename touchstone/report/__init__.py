@@ -1,0 +1,1 @@
+"""Reports people read: terminal table, CSV, JSON, self-contained HTML."""
