@@ -2,7 +2,8 @@
 PYTHON ?= python3
 SCAN := .venv
 DEV := .venv-dev
-PIP := pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP := pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .PHONY: demo test check lint fix bench train wheel gpu clean
 
@@ -37,12 +38,18 @@ gpu: $(SCAN)/.ready  ## swap ONNX Runtime for its CUDA build in the scan environ
 	$(SCAN)/bin/pip uninstall --quiet --yes onnxruntime
 	$(SCAN)/bin/$(PIP) "onnxruntime-gpu"
 
-$(SCAN)/.ready: pyproject.toml constraints.txt
+# OpenCV's wheel links libGL and glib, and Debian splits venv off: install what is missing, as root or by sudo.
+.PHONY: system
+system:
+	@{ ldconfig -p | grep -q libGL.so.1 && ldconfig -p | grep -q libgthread-2.0.so.0 && $(PYTHON) -c "import ensurepip"; } 2>/dev/null \
+	  || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends libgl1 libglib2.0-0 python3-venv; }
+
+$(SCAN)/.ready: pyproject.toml constraints.txt | system
 	$(PYTHON) -m venv $(SCAN)
 	$(SCAN)/bin/$(PIP) -e .
 	touch $@
 
-$(DEV)/.ready: pyproject.toml constraints.txt
+$(DEV)/.ready: pyproject.toml constraints.txt | system
 	$(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/$(PIP) -e ".[train,service,dev]"
 	$(DEV)/bin/python -c "import torchvision"
