@@ -1,9 +1,10 @@
 """What every GAN states, and nothing more: networks, losses, how it samples.
 
-A system is one file in `generators/systems/` with a frozen config dataclass, a `PRESETS` table and
-a subclass of `AdversarialModel`. Optimisers, EMA, precision, penalties' schedule, checkpoints, logs,
-grids and the time budget belong to `generators/training/loop.py`; the shape of this seam is
-StyleGAN3's loss object and R3GAN's `AdversarialTraining`.
+A system is one file in `generators/systems/` with a frozen config dataclass, a table
+`PRESETS: dict[str, Preset]` and a subclass of `AdversarialModel` built as `Model(config, optimisation)`;
+a row of `generators/catalogue.py` makes it known. Optimisers, EMA, precision, the penalties' schedule,
+checkpoints, logs, grids and the time budget belong to `generators/training/loop.py`; the shape of this
+seam is StyleGAN3's loss object and R3GAN's `AdversarialTraining`.
 
 Networks speak [-1, 1]; every tensor below is float (B, C, H, W) unless said otherwise.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -61,12 +62,36 @@ class Optimisation:
     precision: Literal["fp32", "bf16"] = "fp32"
 
 
+@dataclass(frozen=True)
+class Preset:
+    """A named run of a system: what is built, how and on what it is trained, and for how long."""
+
+    config: Any
+    optimisation: Optimisation
+    data: str  # name of the data set in `generators/data/shards.py`
+    budget_minutes: float
+
+
+class TrainingData(Protocol):
+    """What the loop trains on: draws of any size, and the sha256 of the files behind them."""
+
+    @property
+    def sha256(self) -> dict[str, str]: ...
+
+    def __len__(self) -> int: ...
+
+    def draw(self, count: int, rng: torch.Generator, device: torch.device | str = "cpu") -> Batch:
+        """`count` random items on `device`; `rng` lives on the CPU and alone decides which."""
+        ...
+
+
 class AdversarialModel(nn.Module, ABC):
     """A GAN as the loop sees it.
 
     `generator` and `discriminator` are the two players; their parameters are what the loop's two
-    optimisers own. `images_seen` is set by the loop before each step, for systems that grow.
-    All randomness comes from the `rng` argument.
+    optimisers own, and `discriminator(images)` gives logits for penalties and augmentation.
+    `images_seen` is set by the loop before each step, for systems that grow. All randomness comes from
+    the `rng` argument, which lives on the device of the networks: draw with `device=rng.device`.
     """
 
     name: ClassVar[str]
@@ -77,6 +102,8 @@ class AdversarialModel(nn.Module, ABC):
     discriminator: nn.Module
     config: Any
     optimisation: Optimisation
+    image_shape: tuple[int, int, int]  # (C, H, W) of the training images
+    takes_images: ClassVar[bool] = False  # samples answer a batch's images; grids show both
     images_seen: int = 0
 
     @abstractmethod
@@ -104,3 +131,11 @@ class AdversarialModel(nn.Module, ABC):
     def dynamic_axes(self) -> tuple[str, ...]:
         """Which axes of the first input may vary at export: "batch", and "height","width" if free."""
         return ("batch",)
+
+    def batch_size(self) -> int:
+        """How many reals the next step sees; systems that grow shrink it with the resolution."""
+        return self.optimisation.batch
+
+    def phase(self) -> int:
+        """A number that changes when training enters a phase in which Adam's moments start anew."""
+        return 0
