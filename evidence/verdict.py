@@ -112,7 +112,8 @@ class Report:
     """Everything said about one medium; `to_dict()` is the JSON contract `touchstone.scan/1`.
 
     `heatmap` is a (rows, cols) grid of fake probability 0..1 over the upright picture (for a video,
-    over its worst frame), or None. `mask_area` is the share of the picture that reads as fake.
+    over its worst frame), with None in cells nobody looked at. `mask_area` is the share of the picture
+    that reads as fake.
     """
 
     id: str
@@ -127,7 +128,7 @@ class Report:
     domain: Domain = field(default_factory=Domain)
     coverage: dict[str, int] = field(default_factory=lambda: {"decoded": 0, "expected": 0, "errors": 0})
     regions: tuple[Region, ...] = ()
-    heatmap: tuple[tuple[float, ...], ...] | None = None
+    heatmap: tuple[tuple[float | None, ...], ...] | None = None
     mask_area: float | None = None
     timeline: tuple[TimelinePoint, ...] = ()
     segments: tuple[Segment, ...] = ()

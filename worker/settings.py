@@ -1,0 +1,127 @@
+"""The settings of a scan: `TOUCHSTONE_*` in the environment, then `touchstone.toml`, then these defaults.
+
+Read once by each process with `load_settings()`; `touchstone doctor` prints what is in force.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from evidence.errors import SettingsError
+from evidence.limits import DecodeLimits
+from evidence.medium import Sampling
+
+_LIMITS = DecodeLimits()
+
+Device = Literal["auto", "cpu", "cuda", "tensorrt"]
+
+
+def _data_dir() -> Path:
+    """Where this machine keeps a program's own data, such as the face model."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "touchstone"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "touchstone"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "touchstone"
+
+
+class Settings(BaseSettings):
+    """Everything about a scan that is not the medium or the model.
+
+    Bytes, pixels and seconds carry their unit in their name; `every_seconds` and `sample_frames`
+    say which frames of a video are judged, `tiles_per_image` and `tiles_per_frame` how much of each.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="TOUCHSTONE_", toml_file="touchstone.toml", frozen=True, extra="forbid"
+    )
+
+    model: str = Field("", description="detector by name or path; empty is the default one")
+    device: Device = Field("auto", description="where the detector runs")
+    threads: int | None = Field(
+        None, ge=1, description="threads of ONNX Runtime; empty: the cores we may use"
+    )
+    decoders: int = Field(2, ge=1, le=64, description="decode children beside the detector")
+    batch: int = Field(16, ge=1, le=256, description="tiles in one call of the detector")
+    models: str = Field("", description="further folders of models, divided by the path separator")
+    face_model: Path | None = Field(None, description="a YuNet face finder; empty: the data folder's, if any")
+    data_dir: Path = Field(default_factory=_data_dir, description="where fetched files are kept")
+
+    every_seconds: float = Field(0.5, gt=0, description="one frame of a video each so many seconds")
+    sample_frames: int = Field(600, ge=1, description="at most so many frames of one video")
+    tiles_per_image: int = Field(64, ge=1, description="at most so many tiles of a still picture")
+    tiles_per_frame: int = Field(12, ge=1, description="at most so many tiles of a video frame")
+
+    max_bytes: int = Field(_LIMITS.max_bytes, ge=1)
+    max_pixels: int = Field(_LIMITS.max_pixels, ge=1)
+    max_frames: int = Field(_LIMITS.max_frames, ge=1)
+    max_seconds: float = Field(_LIMITS.max_seconds, gt=0)
+    decode_seconds: float = Field(_LIMITS.decode_seconds, gt=0)
+    child_memory_bytes: int = Field(_LIMITS.child_memory_bytes, ge=1)
+
+    @property
+    def limits(self) -> DecodeLimits:
+        """What one medium may cost before it is refused."""
+        return DecodeLimits(**{field.name: getattr(self, field.name) for field in fields(DecodeLimits)})
+
+    @property
+    def sampling(self) -> Sampling:
+        """Which frames of a video are judged unless the caller asks for others."""
+        return Sampling(every_seconds=self.every_seconds, max_frames=self.sample_frames)
+
+    @property
+    def model_folders(self) -> tuple[Path, ...]:
+        """The folders of `models`."""
+        return tuple(Path(folder).expanduser() for folder in self.models.split(os.pathsep) if folder)
+
+    def fingerprint(self, *parts: object) -> str:
+        """Twelve hex digits of what decides a result besides the medium: tiles, and the given parts."""
+        text = repr((self.tiles_per_image, self.tiles_per_frame, *parts))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments before environment before `touchstone.toml`."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings in force; `overrides` that are None are left to environment and file.
+
+    Raises SettingsError, naming the setting and what was found.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]) or "settings"
+        raise SettingsError(
+            f"The setting {name!r} cannot be used: {first['msg']} (found {first.get('input')!r}).",
+            f"Correct TOUCHSTONE_{name.upper()} or touchstone.toml; `touchstone doctor` lists the settings.",
+        ) from None
+    except (tomllib.TOMLDecodeError, OSError) as error:
+        raise SettingsError(
+            f"touchstone.toml cannot be read: {error}.", "Correct the file or remove it."
+        ) from None
