@@ -123,7 +123,12 @@ class AdversarialModel(nn.Module, ABC):
         """Example inputs of `generator.forward`, by argument name, with leading dimension `count`."""
 
     def penalty_inputs(self, batch: Batch, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Reals and fakes the gradient penalty is taken at; by default the batch and its samples."""
+        """Reals and fakes the gradient penalty is taken at; by default the batch and its samples.
+
+        R1 looks at reals alone, so nothing is sampled for it.
+        """
+        if self.optimisation.penalty == "r1":
+            return batch.images, batch.images
         with torch.no_grad():
             fakes = self.sample(batch, batch.size, rng)
         return batch.images, fakes

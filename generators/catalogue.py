@@ -1,0 +1,112 @@
+"""Every GAN we have, one row each: where its file is, what it learns from, whose paper it follows.
+
+Systems are imported when they are asked for, so that listing them costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+import torch
+
+from evidence.errors import UsageError
+from generators.contract import AdversarialModel, Optimisation, Preset
+from generators.training import checkpoint
+
+Kind = Literal["digits", "faces", "photos"]
+
+
+@dataclass(frozen=True)
+class System:
+    """A row of the catalogue; `kind` is the sort of pictures it is trained on."""
+
+    name: str
+    module: str
+    model: str
+    kind: Kind
+    paper: str
+
+    def load(self) -> tuple[type[AdversarialModel], dict[str, Preset]]:
+        """The model class and its presets."""
+        module = importlib.import_module(self.module)
+        return getattr(module, self.model), module.PRESETS
+
+
+CATALOGUE = {
+    row.name: row
+    for row in (
+        System("vanilla", "generators.systems.vanilla", "Vanilla", "digits", "Goodfellow et al. 2014"),
+    )
+}
+
+
+def system(name: str) -> System:
+    """The row called `name`; raises UsageError with the known names."""
+    if name not in CATALOGUE:
+        raise UsageError(f"There is no system {name!r}.", f"Known systems: {', '.join(CATALOGUE)}.")
+    return CATALOGUE[name]
+
+
+def preset(name: str, preset: str, **overrides: Any) -> Preset:
+    """The preset of system `name` with fields of its config or optimisation replaced."""
+    presets = system(name).load()[1]
+    if preset not in presets:
+        raise UsageError(f"{name} has no preset {preset!r}.", f"Its presets: {', '.join(presets)}.")
+    chosen = presets[preset]
+    for field, value in overrides.items():
+        if hasattr(chosen.config, field):
+            chosen = replace(chosen, config=replace(chosen.config, **{field: value}))
+        elif hasattr(chosen.optimisation, field):
+            chosen = replace(chosen, optimisation=replace(chosen.optimisation, **{field: value}))
+        else:
+            raise UsageError(
+                f"{name} has no option {field!r}.", f"Its options: {', '.join(options(chosen))}."
+            )
+    return chosen
+
+
+def options(chosen: Preset) -> dict[str, Any]:
+    """Every field of a preset's config and optimisation with its value, as `--set` takes them."""
+    parts = (chosen.config, chosen.optimisation)
+    return {field.name: getattr(part, field.name) for part in parts for field in fields(part)}
+
+
+def create(name: str, preset_name: str = "shipped", *, seed: int = 0, **overrides: Any) -> AdversarialModel:
+    """A fresh model of system `name`; its first weights follow `seed`."""
+    chosen = preset(name, preset_name, **overrides)
+    return build(name, chosen.config, chosen.optimisation, seed=seed)
+
+
+def build(name: str, config: Any, optimisation: Optimisation, *, seed: int = 0) -> AdversarialModel:
+    """A fresh model with this config; its first weights follow `seed`."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return system(name).load()[0](config, optimisation)
+
+
+def restore(folder: Path) -> AdversarialModel:
+    """The model of a run folder, in eval mode, its generator holding the moving average's weights."""
+    try:
+        settled = json.loads((folder / checkpoint.CONFIG).read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"{folder} is no run folder: {error.strerror}.", "Name the --out of a run."
+        ) from error
+    defaults = next(iter(system(settled["system"]).load()[1].values()))
+    config = _typed(type(defaults.config), settled["config"])
+    model = build(settled["system"], config, _typed(Optimisation, settled["optimisation"]))
+    state = checkpoint.load(folder)
+    model.load_state_dict(state["model"])
+    model.generator.load_state_dict(state["ema"])
+    model.images_seen = state["images_seen"]
+    return model.eval()
+
+
+def _typed(kind: type[Any], values: dict[str, Any]) -> Any:
+    # JSON knows no tuples: whatever is declared as one becomes one again.
+    hints = get_type_hints(kind)
+    return kind(**{k: tuple(v) if "tuple" in str(hints[k]) else v for k, v in values.items()})
