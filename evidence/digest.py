@@ -30,7 +30,7 @@ class HashingWriter:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._file = Path(path).open("wb")
+        self._file = Path(path).open("wb")  # noqa: SIM115 - `close` closes it
         self._sum = hashlib.sha256()
         self.size_bytes = 0
 
