@@ -45,5 +45,5 @@ def test_every_module_of_the_tree_is_in_the_wheel(wheel_names: set[str]) -> None
 def test_the_shipped_models_and_the_report_template_are_in_the_wheel(wheel_names: set[str]) -> None:
     rows = json.loads((ROOT / "exports/models/models.json").read_text(encoding="utf-8"))["models"]
     wanted = {f"exports/models/{row['file']}" for row in rows} | {"exports/models/models.json"}
-    wanted |= {f"touchstone/report/{name}" for name in ("item.html", "head.html", "tail.html", "report.css")}
+    wanted |= {f"touchstone/report/{name}" for name in ("frame.html", "row.html", "item.html", "report.css")}
     assert wanted - wheel_names == set()

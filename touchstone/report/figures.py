@@ -1,0 +1,145 @@
+"""The pictures of an HTML report: previews and heat as data URIs, outlines and timelines as SVG paths."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from evidence.errors import OutputError
+from evidence.jpeg import encode_jpeg
+from evidence.medium import Pixels
+from evidence.verdict import Report, TimelinePoint
+
+PREVIEW_PX = 720
+PREVIEW_QUALITY = 78
+HEAT_CELLS = 96
+
+# Fake probability -> RGB and opacity; below the first row nothing is drawn.
+_COLOURS = np.array(
+    [
+        [0.30, 255, 221, 87, 0.00],
+        [0.50, 255, 193, 46, 0.32],
+        [0.75, 245, 110, 30, 0.52],
+        [1.00, 200, 16, 64, 0.64],
+    ]
+)
+_UNSEEN = (128, 128, 128, 70)  # RGBA of cells the detector did not look at
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The plot of a video's scores in a box of 1000 x 100 units, y downwards.
+
+    `line` and `dots` are SVG path data; `worst` is the (x, y) of the highest score; `ticks` are pairs of
+    x in 0..1 and seconds.
+    """
+
+    line: str
+    dots: str
+    worst: tuple[float, float]
+    worst_point: TimelinePoint
+    bands: tuple[tuple[float, float], ...]
+    ticks: tuple[tuple[float, float], ...]
+
+
+def preview_uri(pixels: Pixels) -> str:
+    """A JPEG of at most PREVIEW_PX a side as a data URI."""
+    height, width = pixels.shape[:2]
+    scale = min(1.0, PREVIEW_PX / max(height, width))
+    if scale < 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return _data_uri("image/jpeg", encode_jpeg(np.ascontiguousarray(pixels), PREVIEW_QUALITY))
+
+
+def heat_uri(heat: NDArray[np.float32]) -> str:
+    """The heat map as a small translucent PNG, one pixel a cell, to be stretched over the preview."""
+    cells = coarse(heat)
+    unseen = np.isnan(cells)
+    values = np.where(unseen, 0.0, cells)
+    red, green, blue, opacity = (
+        np.interp(values, _COLOURS[:, 0], _COLOURS[:, channel]) for channel in (1, 2, 3, 4)
+    )
+    picture = np.stack([red, green, blue, 255 * opacity], axis=-1).round().astype(np.uint8)
+    picture[unseen] = _UNSEEN
+    done, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA))
+    if not done:
+        raise OutputError(
+            "The heat map could not be encoded as PNG.", "Report this with the file it happened on."
+        )
+    return _data_uri("image/png", png.tobytes())
+
+
+def coarse(heat: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The heat map at no more than HEAT_CELLS cells a side, by area mean."""
+    rows, columns = heat.shape
+    scale = min(1.0, HEAT_CELLS / max(rows, columns))
+    if scale == 1:
+        return heat
+    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    return np.asarray(cv2.resize(heat, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def outline(heat: NDArray[np.float32], threshold: float) -> str:
+    """SVG path data around the cells at or above `threshold`, in units of a cell, y downwards."""
+    smooth = cv2.blur(np.nan_to_num(heat, nan=0.0), (3, 3))  # one noisy cell is no outline
+    inside = np.pad(smooth >= threshold, 1)
+    upright = (inside[:, 1:] != inside[:, :-1])[1:-1].T  # (columns + 1, rows)
+    level = (inside[1:, :] != inside[:-1, :])[:, 1:-1]  # (rows + 1, columns)
+    vertical = "".join(f"M{x} {y}v{length}" for x, y, length in _runs(upright))
+    return vertical + "".join(f"M{x} {y}h{length}" for y, x, length in _runs(level))
+
+
+def timeline(report: Report) -> Timeline | None:
+    """The plot of the report's timeline, or None where there are fewer than two points."""
+    points = report.timeline
+    if len(points) < 2:
+        return None
+    start = min(0.0, points[0].t)
+    end = max(float(report.media.get("duration_s") or 0.0), points[-1].t)
+    span = max(end - start, 1e-6)
+
+    def place(point: TimelinePoint) -> tuple[float, float]:
+        return 1000 * (point.t - start) / span, 100 * (1 - point.fake_probability)
+
+    worst = max(points, key=lambda point: point.fake_probability)
+    places = [place(point) for point in points]
+    return Timeline(
+        line="M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places),
+        # A dot is a line of no length with round ends: it stays round when the box is stretched.
+        dots="".join(f"M{x:.1f} {y:.1f}h0" for x, y in places) if len(places) <= 160 else "",
+        worst=place(worst),
+        worst_point=worst,
+        bands=tuple(
+            (1000 * (part.start - start) / span, 1000 * max(part.end - part.start, span / 400) / span)
+            for part in report.segments
+        ),
+        ticks=tuple(((second - start) / span, second) for second in _round_seconds(start, end)),
+    )
+
+
+def _runs(mask: NDArray[np.bool_]) -> Iterator[tuple[int, int, int]]:
+    """Each run of True in the rows of `mask`, as (row, start, length)."""
+    for row, values in enumerate(mask):
+        changes = np.flatnonzero(np.diff(np.pad(values.astype(np.int8), 1)))
+        for start, end in zip(changes[::2], changes[1::2], strict=True):
+            yield row, int(start), int(end - start)
+
+
+def _round_seconds(start: float, end: float) -> Sequence[float]:
+    """At most seven round times between start and end."""
+    span = end - start
+    steps = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
+    step = next((step for step in steps if span / step <= 6), 4 * 3600.0)
+    first = int(np.ceil(start / step - 1e-9))
+    last = int(np.floor(end / step + 1e-9))
+    return [index * step for index in range(first, last + 1)]
+
+
+def _data_uri(mime: str, data: bytes) -> str:
+    return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
