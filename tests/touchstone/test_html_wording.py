@@ -47,7 +47,8 @@ def test_a_fake_verdict_states_chance_interval_place_and_false_alarms() -> None:
     assert wording.quotable(report).replace(wording.NBSP, " ") == (
         "Touchstone finds that this video was generated or altered by a machine: probability of forgery 97 % "
         "(95 % interval 93 % to 99 %). The part that reads as forged: 0:04.0 to 0:07.0. At this "
-        "threshold 1.0 % of genuine media are wrongly called fake (measured on held-out photographs; n = 1,204)."
+        "threshold 1.0 % of genuine media are wrongly called "
+        "fake (measured on held-out photographs; n = 1,204)."
     )
 
 
