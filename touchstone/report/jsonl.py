@@ -1,0 +1,58 @@
+"""Reports as JSON: one a line (`--jsonl`), or one document (`--json`), written as they come.
+
+Every report validates against docs/scan.schema.json.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from evidence.verdict import Report
+from touchstone.report.item import ReportItem
+from touchstone.report.sink import STDOUT, Sink
+
+
+def line_of(report: Report) -> str:
+    """The report as one line of ASCII JSON, with its line feed; never NaN or Infinity."""
+    return json.dumps(report.to_dict(), separators=(",", ":"), allow_nan=False) + "\n"
+
+
+class JsonlWriter:
+    """One report a line, in the order they are added."""
+
+    def __init__(self, path: Path, *, append: bool = False) -> None:
+        self._sink = Sink(path, append=append)
+
+    def add(self, item: ReportItem) -> None:
+        """Append one report. Raises OutputError."""
+        self._sink.write(line_of(item.report))
+
+    def close(self) -> None:
+        """Finish the file. Raises OutputError."""
+        self._sink.close()
+
+
+class JsonWriter:
+    """One JSON document on standard output: the report itself, or an array of reports.
+
+    `single` says which; a caller asks for it when a person named exactly one file.
+    """
+
+    def __init__(self, *, single: bool) -> None:
+        self._sink = Sink(STDOUT)
+        self._single = single
+        self._count = 0
+
+    def add(self, item: ReportItem) -> None:
+        """Append one report. Raises OutputError."""
+        if self._single:
+            self._sink.write(json.dumps(item.report.to_dict(), indent=2, allow_nan=False) + "\n")
+        else:
+            self._sink.write(("[" if self._count == 0 else ",") + "\n" + line_of(item.report).rstrip("\n"))
+        self._count += 1
+
+    def close(self) -> None:
+        """End the array. Raises OutputError."""
+        if not self._single:
+            self._sink.write("\n]\n" if self._count else "[]\n")
