@@ -1,0 +1,169 @@
+"""Chains of degradations, drawn once and done alike to a real picture and to its forged twin.
+
+A detector must not learn what delivery does to pictures, so both sides of a pair go through the same
+operations with the same parameters, strength and noise (the "batched syncing" of AlignedForensics,
+arXiv 2410.11835). Classical scaling, sharpening, denoising, screenshots and recompression of a real
+picture leave it real; the same done to its twin leaves it fake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+
+from detector.operations import ENCODERS, KERNELS, OPERATIONS, SAMPLINGS, overlay_layer
+from evidence.medium import Pixels
+
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation of a chain by name, with its parameters in plain JSON types."""
+
+    name: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def scale(self) -> float:
+        """By how much the step changes the sides of a picture."""
+        if self.name == "resize" and not self.parameters.get("back"):
+            return float(self.parameters["factor"])
+        return 1.0
+
+
+@dataclass(frozen=True)
+class CorruptionConfig:
+    """How often a chain has 0, 1, 2, 3 steps, and how often an operation is drawn for a step.
+
+    A chain longer than the first entry says "clean" ends in JPEG with probability `recompressed`,
+    since that is how most pictures travel.
+    """
+
+    lengths: tuple[float, ...] = (0.4, 0.3, 0.2, 0.1)
+    recompressed: float = 0.5
+    weights: tuple[tuple[str, float], ...] = (
+        ("jpeg", 5.0),
+        ("resize", 5.0),
+        ("webp", 0.7),
+        ("blur", 1.0),
+        ("sharpen", 1.0),
+        ("noise", 1.0),
+        ("denoise", 0.7),
+        ("median", 0.5),
+        ("tone", 1.0),
+        ("overlay", 0.7),
+    )
+
+
+def draw_chain(rng: Rng, config: CorruptionConfig | None = None) -> tuple[Step, ...]:
+    """A chain of degradations; the same state of `rng` draws the same chain."""
+    config = config or CorruptionConfig()
+    names = [name for name, _ in config.weights]
+    odds = np.array([weight for _, weight in config.weights])
+    length = int(rng.choice(len(config.lengths), p=config.lengths))
+    chosen = [names[int(i)] for i in rng.choice(len(names), size=length, p=odds / odds.sum())]
+    if length and chosen[-1] != "jpeg" and rng.random() < config.recompressed:
+        chosen.append("jpeg")
+    return tuple(Step(name, _DRAWS[name](rng)) for name in chosen)
+
+
+def apply(pixels: Pixels, chain: Sequence[Step]) -> Pixels:
+    """The picture after every step of the chain."""
+    for step in chain:
+        pixels = OPERATIONS[step.name](pixels, **step.parameters)
+    return pixels
+
+
+def apply_mask(mask: Pixels, chain: Sequence[Step]) -> Pixels:
+    """Where the picture is forged after the chain: uint8 (H, W), 0 real to 255 forged.
+
+    Resizing scales the mask; what an overlay covers is forged no longer.
+    """
+    for step in chain:
+        if step.scale != 1.0:
+            side = [max(1, round(length * step.scale)) for length in mask.shape]
+            mask = cv2.resize(mask, (side[1], side[0]), interpolation=cv2.INTER_LINEAR)
+        elif step.name == "overlay":
+            _, covered = overlay_layer(mask.shape[0], mask.shape[1], step.parameters["seed"])
+            mask = np.where(covered, np.uint8(0), mask)
+    return mask
+
+
+def scale_of(chain: Sequence[Step]) -> float:
+    """By how much the whole chain changes the sides of a picture."""
+    return float(np.prod([step.scale for step in chain]))
+
+
+def _jpeg(rng: Rng) -> dict[str, Any]:
+    # Squaring favours the high qualities that pictures are published in; 30 to 100 all occur.
+    return {
+        "quality": int(100 - 70 * rng.random() ** 2),
+        "sampling": str(rng.choice(SAMPLINGS, p=(0.3, 0.1, 0.6))),
+        "encoder": str(rng.choice(ENCODERS)),
+        "shift": int(rng.integers(0, 8)) if rng.random() < 0.5 else 0,
+    }
+
+
+def _webp(rng: Rng) -> dict[str, Any]:
+    return {"quality": int(rng.integers(40, 100))}
+
+
+def _resize(rng: Rng) -> dict[str, Any]:
+    # Even in the logarithm: halving is as likely as doubling.
+    return {
+        "factor": float(np.exp2(rng.uniform(-1.0, 1.0))),
+        "kernel": str(rng.choice(KERNELS)),
+        "back": bool(rng.random() < 0.25),
+    }
+
+
+def _blur(rng: Rng) -> dict[str, Any]:
+    return {"sigma": float(rng.uniform(0.3, 1.8))}
+
+
+def _sharpen(rng: Rng) -> dict[str, Any]:
+    return {"amount": float(rng.uniform(0.2, 1.5)), "sigma": float(rng.uniform(0.6, 2.0))}
+
+
+def _noise(rng: Rng) -> dict[str, Any]:
+    return {
+        "sigma": float(rng.uniform(0.5, 6.0)),
+        "seed": int(rng.integers(2**31)),
+        "grey": bool(rng.random() < 0.4),
+    }
+
+
+def _denoise(rng: Rng) -> dict[str, Any]:
+    method = "nlmeans" if rng.random() < 0.1 else "bilateral"  # nlmeans costs 25 times as much
+    return {"strength": float(rng.uniform(8.0, 35.0)), "method": method}
+
+
+def _median(rng: Rng) -> dict[str, Any]:
+    return {"size": 3 if rng.random() < 0.8 else 5}
+
+
+def _tone(rng: Rng) -> dict[str, Any]:
+    return {"gamma": float(np.exp(rng.uniform(-0.35, 0.35))), "contrast": float(rng.uniform(0.75, 1.3))}
+
+
+def _overlay(rng: Rng) -> dict[str, Any]:
+    return {"seed": int(rng.integers(2**31))}
+
+
+_DRAWS: dict[str, Callable[[Rng], dict[str, Any]]] = {
+    "jpeg": _jpeg,
+    "webp": _webp,
+    "resize": _resize,
+    "blur": _blur,
+    "sharpen": _sharpen,
+    "noise": _noise,
+    "denoise": _denoise,
+    "median": _median,
+    "tone": _tone,
+    "overlay": _overlay,
+}
