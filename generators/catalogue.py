@@ -40,6 +40,7 @@ CATALOGUE = {
     row.name: row
     for row in (
         System("vanilla", "generators.systems.vanilla", "Vanilla", "digits", "Goodfellow et al. 2014"),
+        System("dcgan", "generators.systems.dcgan", "Dcgan", "faces", "Radford et al. 2015"),
     )
 }
 

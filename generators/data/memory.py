@@ -101,8 +101,19 @@ class ImageSet:
             pictures.append(_fitted(decode(content, str(path), channels), size, fit, 1.0))
         return cls(pictures, crop=_crop(fit, size), flip=flip, sha256={folder.name: digest.hexdigest()})
 
+    @classmethod
+    def joined(cls, sets: Sequence[ImageSet]) -> ImageSet:
+        """Several sets of one kind as one; labels are dropped, since each set counts its own."""
+        pictures = [picture for part in sets for picture in part.pictures()]
+        digests = {file: digest for part in sets for file, digest in part.sha256.items()}
+        return cls(pictures, crop=sets[0].crop, flip=sets[0].flip, sha256=digests)
+
     def __len__(self) -> int:
         return self._count
+
+    def pictures(self) -> list[Pixels]:
+        """Every picture (H, W, C) as it is held."""
+        return self._natives if self._squares is None else list(self._squares.cpu().numpy())
 
     def draw(self, count: int, rng: torch.Generator, device: torch.device | str = "cpu") -> Batch:
         """`count` pictures with replacement, (count, C, H, W) in [-1, 1] on `device`."""
