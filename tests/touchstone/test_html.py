@@ -29,7 +29,7 @@ from evidence.verdict import (
     TimelinePoint,
     Verdict,
 )
-from touchstone.report.html import HtmlOptions, HtmlReport, write_html
+from touchstone.report.html import HtmlOptions, HtmlWriter, write_html
 from touchstone.report.item import ReportItem
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -226,7 +226,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_behind(tmp_path: Path, photo: Pi
 
 def test_a_missing_folder_is_said_before_anything_is_scanned(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="No such file or directory"):
-        HtmlReport(tmp_path / "missing" / "report.html")
+        HtmlWriter(tmp_path / "missing" / "report.html")
 
 
 @contextmanager

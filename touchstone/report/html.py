@@ -53,15 +53,15 @@ class HtmlOptions:
     full_items: int = 500
 
 
-class HtmlReport:
-    """Writes an HTML report item by item; the file appears, whole, when the context ends without error.
+class HtmlWriter:
+    """Writes an HTML report item by item; the file appears, whole, at `close`.
 
-        with HtmlReport(path) as report:
+        with HtmlWriter(path) as writer:
             for item in items:
-                report.add(item)
+                writer.add(item)
 
-    Raises OutputError where the file cannot be written. Unfinished parts lie in unnamed temporary
-    files, so nothing is left behind whatever ends the process.
+    The context closes it, unless an error ends it. Unfinished parts lie in unnamed temporary files, so
+    nothing is left behind whatever ends the process. Raises OutputError where the file cannot be written.
     """
 
     def __init__(
@@ -79,18 +79,16 @@ class HtmlReport:
         except OSError as error:
             raise _unwritable(path, error) from error
 
-    def __enter__(self) -> HtmlReport:
+    def __enter__(self) -> HtmlWriter:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if kind is None:
-                self._finish()
-        finally:
-            for part in (self._rows, self._articles):
-                _discard(part)
+        if kind is None:
+            self.close()
+        else:
+            self._discard()
 
     def add(self, item: ReportItem) -> None:
         """Append one item, in the order of the call."""
@@ -106,6 +104,19 @@ class HtmlReport:
                 self._articles.write(self._environment.get_template("item.html").render(view))
         except OSError as error:
             raise _unwritable(self.path, error) from error
+
+    def close(self) -> None:
+        """Put the finished report in place. Raises OutputError, and leaves nothing behind then."""
+        try:
+            self._finish()
+        finally:
+            self._discard()
+
+    def _discard(self) -> None:
+        """Let go of the parts; what a full disk kept them from flushing is of no use any more."""
+        for part in (self._rows, self._articles):
+            with contextlib.suppress(OSError):
+                part.close()
 
     def _pictures(self, item: ReportItem) -> dict[str, Any]:
         """The preview, heat map and outline of an item, as far as the budget goes."""
@@ -168,9 +179,9 @@ def write_html(
     made_at: datetime | None = None,
 ) -> None:
     """Write a report of all `items` to `path`. Raises OutputError where that cannot be done."""
-    with HtmlReport(path, options, made_at) as report:
+    with HtmlWriter(path, options, made_at) as writer:
         for item in items:
-            report.add(item)
+            writer.add(item)
 
 
 def _facts(report: Report) -> dict[str, Any]:
@@ -220,6 +231,7 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
     for name in ("percent", "clock", "size", "visible", "headline", "noun", "stretch"):
         environment.filters[name] = getattr(wording, name)
@@ -229,12 +241,6 @@ def _environment() -> jinja2.Environment:
 def _part(folder: Path) -> IO[str]:
     """A temporary text file without a name, on the disk the report will lie on."""
     return tempfile.TemporaryFile("w+", encoding="utf-8", errors="backslashreplace", dir=folder)
-
-
-def _discard(part: IO[str]) -> None:
-    """Close a part; what a full disk kept it from flushing is of no use any more."""
-    with contextlib.suppress(OSError):
-        part.close()
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:
