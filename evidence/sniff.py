@@ -66,9 +66,11 @@ def _boxes(head: bytes) -> str | None:
     brands = {major, *(head[at : at + 4] for at in range(16, size - 3, 4))}
     if major in _FOREIGN_BRANDS:
         return None
-    if brands & {b"avif", b"avis"} and major not in _HEIC_BRANDS:
+    if brands & _HEVC_BRANDS:
+        return "image/heic"
+    if brands & {b"avif", b"avis"}:
         return "image/avif"
-    if brands & _HEIC_BRANDS:
+    if major in (b"mif1", b"msf1"):
         return "image/heic"
     return "video/quicktime" if major == b"qt  " else "video/mp4"
 
@@ -118,9 +120,7 @@ _PREFIXES = (
     (b"II+\x00", "image/tiff"),
     (b"MM\x00+", "image/tiff"),
 )
-_HEIC_BRANDS = frozenset(
-    {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
-)
+_HEVC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 _FOREIGN_BRANDS = {
     b"M4A ": "an audio file (M4A)",
     b"M4B ": "an audio book (M4B)",
