@@ -10,7 +10,7 @@ import glob
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,10 +53,11 @@ def read_list(source: str) -> list[str]:
     return [os.fsdecode(part) for part in parts if part.strip()]
 
 
-def names_one_file(arguments: Iterable[str]) -> bool:
-    """Whether a person named exactly one medium, not a folder, a pattern or a list."""
-    first, *rest = [*arguments, ""][:2]
-    return not any(rest) and (first == STDIN or not os.path.isdir(first)) and os.path.lexists(first)
+def names_one_file(arguments: Sequence[str]) -> bool:
+    """Whether a person named exactly one medium, not a folder, a pattern or several."""
+    if len(arguments) != 1 or os.path.isdir(arguments[0]):
+        return False
+    return os.path.lexists(arguments[0]) or not glob.has_magic(arguments[0])
 
 
 def _files_of(argument: str) -> Iterator[Input]:

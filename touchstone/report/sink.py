@@ -64,6 +64,8 @@ class Sink:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, self._stream.fileno())
         os.close(null)
+        if self._owned:
+            self._stream.close()
 
 
 def unwritable(path: Path, error: OSError) -> OutputError:
