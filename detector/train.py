@@ -1,0 +1,307 @@
+"""Train the detector on a forge's aligned twins, within a time budget, resumable.
+
+The loss reads each picture three ways: is it forged (binary cross-entropy), which cells are (the same,
+cell by cell), and is the twin more suspicious than the real picture it was made from (pairwise
+logistic), which cancels what the picture shows. Random patches of the residuals are dropped (SAFE, Li et
+al. 2024, arXiv 2408.06741) so that no single trace is enough. What ships is the moving average.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from detector.metrics import auc
+from detector.model import DetectorConfig, FakeDetector, save
+from detector.pairs import PairBatch, PairConfig, Pairs, loader
+from detector.readers import MANIFEST
+from evidence.digest import sha256_file
+from evidence.errors import DataError, Diverged
+from generators.training import checkpoint
+from generators.training.budget import Budget, Every, rng_at, stop_on_signal
+from generators.training.ema import MovingAverage
+from generators.training.stats import Log, Means, commit, hardware
+
+WEIGHTS = "detector.pt"
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the detector is trained; the clock counts crops, `total_crops` or the budget ends the run."""
+
+    model: DetectorConfig = field(default_factory=DetectorConfig)
+    pairs: PairConfig = field(default_factory=PairConfig)
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.02
+    warm_up_crops: int = 10_000
+    total_crops: int = 1_000_000
+    half_life_crops: float = 15_000.0
+    cell_weight: float = 0.5
+    rank_weight: float = 0.3
+    forged_share: float = 0.2  # a crop forged in less of its area has no label as a whole
+    patch_dropout: float = 0.5  # the share of batches that lose patches
+    patch_share: float = 0.4  # of the patches, at most
+    bfloat16: bool = True
+    log_seconds: float = 10.0
+    look_seconds: float = 120.0
+    checkpoint_seconds: float = 120.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a progress bar shows."""
+
+    crops_seen: int
+    seconds: float
+    left_seconds: float
+    losses: dict[str, float]
+    auc: float
+
+
+@dataclass(frozen=True)
+class DetectorRecord:
+    """What `record.json` holds: how the detector came to be, so that its card can say so."""
+
+    command: str
+    config: dict[str, Any]
+    seed: int
+    data_sha256: dict[str, str]
+    families: list[str]
+    crops_seen: int
+    seconds: float
+    crops_per_second: float
+    stopped: str  # "total_crops", "budget" or "interrupted"
+    auc: float  # of crops of the split "cal", half of them degraded
+    parameters: int
+    hardware: str
+    torch: str
+    commit: str
+
+
+def train_detector(
+    twins: Path,
+    out: Path,
+    *,
+    config: TrainConfig | None = None,
+    budget_minutes: float | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    workers: int = 1,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> DetectorRecord:
+    """Train on the pairs of a forge folder; `out` gets detector.pt, record.json, log.jsonl, checkpoint.pt.
+
+    Ends after `config.total_crops` or `budget_minutes` (over all sittings), whichever comes first, or at
+    Ctrl-C with everything saved. Raises DataError without aligned pairs, ConfigMismatch on a resume with
+    another configuration, Diverged on a loss that is not finite.
+    """
+    run = _Run(twins, out, config or TrainConfig(), Budget(budget_minutes), seed, resume=resume)
+    with stop_on_signal() as wish:
+        for batch in loader(run.pairs, workers=workers):
+            run.step(batch)
+            if run.every_log.due() or run.over or wish.wanted:
+                run.write_log(on_progress)
+            if run.every_look.due():
+                run.look()
+            if run.every_checkpoint.due():
+                run.save()
+            if run.over or wish.wanted:
+                break
+    return run.finish("interrupted" if wish.wanted and not run.over else run.ending)
+
+
+class _Run:
+    """One training run: networks, optimiser, clocks and the folder they are kept in."""
+
+    def __init__(
+        self, twins: Path, out: Path, config: TrainConfig, budget: Budget, seed: int, *, resume: bool
+    ) -> None:
+        manifest = twins / MANIFEST
+        if not manifest.is_file():
+            raise DataError(f"There is no {MANIFEST} in {twins}.", "Give a folder that the forge made.")
+        self.out, self.config, self.budget, self.seed = out, config, budget, seed
+        self.data_sha256 = {MANIFEST: sha256_file(manifest)}
+        settled = json.loads(
+            json.dumps({"config": asdict(config), "seed": seed, "data_sha256": self.data_sha256})
+        )
+        going_on = checkpoint.begin(out, settled, resume=resume)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.manual_seed(seed)
+        self.model = FakeDetector(config.model).to(self.device).to(memory_format=torch.channels_last)
+        self.average = MovingAverage(self.model, config.half_life_crops)
+        self.optimiser = torch.optim.AdamW(
+            _groups(self.model, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.99)
+        )
+        self.steps = 0
+        if going_on:
+            self._restore(checkpoint.load(out))
+        self.pairs = Pairs(twins, config.pairs, seed=seed, first_step=self.steps)
+        self.held_out = Pairs(twins, config.pairs, seed=seed + 1, split="cal")
+        self.log = Log(out / checkpoint.LOG, from_step=self.steps)
+        self.means = Means()
+        self.auc = float("nan")
+        self.every_log = Every(config.log_seconds)
+        self.every_look = Every(config.look_seconds)
+        self.every_checkpoint = Every(config.checkpoint_seconds)
+
+    @property
+    def crops_seen(self) -> int:
+        return self.steps * 2 * self.config.pairs.pairs
+
+    @property
+    def over(self) -> bool:
+        return self.crops_seen >= self.config.total_crops or self.budget.over
+
+    @property
+    def ending(self) -> str:
+        return "total_crops" if self.crops_seen >= self.config.total_crops else "budget"
+
+    def step(self, batch: PairBatch) -> None:
+        """One step of the optimiser."""
+        self._set_learning_rate()
+        self.model.train()
+        rng = rng_at(self.seed, self.steps, "patches")
+        pixels, cells = batch.pixels.to(self.device), batch.cells.to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bfloat16):
+            residuals = self.model.residuals(pixels)
+            if torch.rand((), generator=rng) < self.config.patch_dropout:
+                share = float(torch.rand((), generator=rng)) * self.config.patch_share
+                residuals = residuals * _kept_patches(residuals, share, rng)
+            logits, maps = self.model.from_residuals(residuals)
+        losses = _losses(logits.float(), maps.float(), cells, self.config)
+        total = losses["picture"]
+        total = total + self.config.cell_weight * losses["cells"] + self.config.rank_weight * losses["rank"]
+        if not torch.isfinite(total):
+            raise Diverged(
+                f"The loss is {total.item()} after {self.crops_seen} crops.", "Lower the learning rate."
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        self.steps += 1
+        self.average.update(self.model, images=len(pixels), images_seen=self.crops_seen)
+        self.means.add({name: float(loss.detach()) for name, loss in losses.items()})
+
+    def look(self) -> None:
+        """The AUC of the averaged network on crops it does not learn from."""
+        labels, found = [], []
+        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bfloat16):
+            for step in range(4):
+                batch = self.held_out.batch(step)
+                logits, _ = self.average.generator(batch.pixels.to(self.device))
+                share = batch.cells.mean((1, 2))
+                known = (share == 0) | (share >= self.config.forged_share)
+                labels.append((share > 0)[known].numpy())
+                found.append(logits.float().cpu()[known].numpy())
+        self.auc = auc(np.concatenate(labels), np.concatenate(found))
+        self.log.write({"step": self.steps, "crops_seen": self.crops_seen, "auc": round(self.auc, 4)})
+
+    def write_log(self, on_progress: Callable[[Progress], None] | None) -> None:
+        """The mean losses since the last line."""
+        losses = self.means.take()
+        line = {"step": self.steps, "crops_seen": self.crops_seen, "seconds": round(self.budget.seconds, 1)}
+        rounded = {name: round(value, 4) for name, value in losses.items()}
+        self.log.write({**line, "losses": rounded, "lr": self.optimiser.param_groups[0]["lr"]})
+        if on_progress is not None:
+            left = self.budget.left(self.crops_seen, self.config.total_crops)
+            on_progress(Progress(self.crops_seen, self.budget.seconds, left, losses, self.auc))
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        checkpoint.save(
+            self.out,
+            {
+                "model": self.model.state_dict(),
+                "average": self.average.generator.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "steps": self.steps,
+                "seconds": self.budget.seconds,
+            },
+        )
+
+    def finish(self, stopped: str) -> DetectorRecord:
+        """Save everything and write the record."""
+        self.look()
+        self.save()
+        best = FakeDetector(self.config.model)
+        best.load_state_dict(self.average.generator.state_dict())
+        save(best, self.out / WEIGHTS)
+        record = DetectorRecord(
+            command=shlex.join(["python", *sys.orig_argv[1:]]),
+            config=asdict(self.config),
+            seed=self.seed,
+            data_sha256=self.data_sha256,
+            families=sorted({twin.family for twin in self.pairs.twins}),
+            crops_seen=self.crops_seen,
+            seconds=round(self.budget.seconds, 1),
+            crops_per_second=round(self.crops_seen / max(self.budget.seconds, 1e-9), 1),
+            stopped=stopped,
+            auc=self.auc,
+            parameters=sum(weight.numel() for weight in self.model.parameters()),
+            hardware=hardware(self.device),
+            torch=torch.__version__,
+            commit=commit(),
+        )
+        checkpoint.write_text(self.out / checkpoint.RECORD, json.dumps(asdict(record), indent=2) + "\n")
+        return record
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.average.generator.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.steps = state["steps"]
+        self.budget.spent_before = state["seconds"]
+
+    def _set_learning_rate(self) -> None:
+        """A short rise, then half a cosine down to a hundredth, by crops or by the budget's clock."""
+        done = self.crops_seen / self.config.total_crops
+        if self.budget.minutes is not None:
+            done = max(done, self.budget.seconds / (60 * self.budget.minutes))
+        rise = min(1.0, (self.crops_seen + 1) / self.config.warm_up_crops)
+        fall = 0.01 + 0.99 * 0.5 * (1.0 + float(np.cos(np.pi * min(done, 1.0))))
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.config.learning_rate * rise * fall
+
+
+def _losses(logits: Tensor, maps: Tensor, cells: Tensor, config: TrainConfig) -> dict[str, Tensor]:
+    """The three readings; logits (2P,), maps and cells (2P, h, w), reals before their twins."""
+    share = cells.mean((1, 2))
+    known = (share == 0) | (share >= config.forged_share)
+    labels = (share > 0).float()
+    picture = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+    reals, fakes = logits.chunk(2)
+    forged = (share >= config.forged_share).chunk(2)[1]
+    rank = F.softplus(reals - fakes)
+    return {
+        "picture": (picture * known).sum() / known.sum().clamp_min(1),
+        "cells": F.binary_cross_entropy_with_logits(maps, cells),
+        "rank": (rank * forged).sum() / forged.sum().clamp_min(1),
+    }
+
+
+def _kept_patches(residuals: Tensor, share: float, rng: torch.Generator) -> Tensor:
+    """1 or 0 for each patch of 16 x 16 px, the same for both sides of a pair: (2P, 1, H / 2, W / 2)."""
+    count, _, height, width = residuals.shape
+    patch = 8  # residuals stand at stride 2
+    coarse = torch.rand(count // 2, 1, -(-height // patch), -(-width // patch), generator=rng)
+    kept = (coarse >= share).to(residuals.dtype).repeat(2, 1, 1, 1)
+    fine = kept.repeat_interleave(patch, 2).repeat_interleave(patch, 3)
+    return fine[:, :, :height, :width].to(residuals.device)
+
+
+def _groups(model: FakeDetector, weight_decay: float) -> list[dict[str, Any]]:
+    """Weights that decay and, apart, biases and normalisation that do not."""
+    matrices = [weight for weight in model.parameters() if weight.ndim > 1]
+    vectors = [weight for weight in model.parameters() if weight.ndim == 1]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
