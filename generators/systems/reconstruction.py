@@ -1,0 +1,296 @@
+"""The reconstruction family: small autoencoding GANs that turn a photograph into its aligned twin.
+
+Each member is an encoder of strided convolutions, a bottleneck (plain; variational, Kingma and Welling
+2013, 1312.6114; or vector-quantised, van den Oord et al. 2017, 1711.00937) and a decoder whose stages
+all double the resolution with one operator of `networks/upsamplers.py`. A patch discriminator (Isola
+et al. 2016, 1611.07004) and an L1 loss train it on native crops. What the members do not share is what
+a detector has to learn: operator, factor, bottleneck, normalisation and output range.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from generators.contract import AdversarialModel, Batch, Losses, Optimisation, Preset
+from generators.losses.adversarial import LOSSES
+from generators.networks.upsamplers import upsampler
+from generators.training.checkpoint import CONFIG, load
+
+# Channels at full resolution, at a half, a quarter, an eighth and a sixteenth: at most 9 kMAC a pixel.
+WIDTHS = (12, 24, 40, 64, 96)
+
+
+@dataclass(frozen=True)
+class ReconstructionConfig:
+    """One member of the family; `factor` is 2, 4, 8 or 16 and `latent` the channels of a VAE or VQ code."""
+
+    upsampler: str
+    factor: int = 4
+    bottleneck: Literal["plain", "vae", "vq"] = "plain"
+    normalisation: Literal["none", "batch", "instance", "pixel"] = "none"
+    output: Literal["tanh", "clamp"] = "clamp"
+    loss: Literal["hinge", "lsgan"] = "hinge"
+    latent: int = 16
+    codebook: int = 256
+    code_groups: int = 4
+    adversarial_weight: float = 0.1
+    latent_weight: float = 1e-4
+
+    @property
+    def family(self) -> str:
+        """What the member is left out of training with: its operator, or "vae" or "vq"."""
+        return self.upsampler if self.bottleneck == "plain" else self.bottleneck
+
+
+OPTIMISATION = Optimisation(
+    batch=16,
+    generator_lr=1.5e-3,
+    discriminator_lr=4e-4,
+    betas=(0.5, 0.99),
+    ema_half_life_images=1_000,
+    total_images=24_000,
+    precision="bf16",
+)
+CROP = 64
+
+_C = ReconstructionConfig
+MEMBERS: dict[str, ReconstructionConfig] = {
+    "nearest-x4": _C("nearest", 4, normalisation="batch", output="tanh"),
+    "nearest-x8": _C("nearest", 8, loss="lsgan"),
+    "bilinear-x2": _C("bilinear", 2, normalisation="pixel"),
+    "bilinear-x4": _C("bilinear", 4, output="tanh", loss="lsgan"),
+    "bicubic-x4": _C("bicubic", 4, normalisation="batch"),
+    "sinc-x2": _C("sinc", 2, loss="lsgan"),
+    "transposed-k4s2-x2": _C("transposed-k4s2", 2, output="tanh"),
+    "transposed-k4s2-x16": _C("transposed-k4s2", 16, normalisation="batch"),
+    "transposed-k3s2-x4": _C("transposed-k3s2", 4, normalisation="instance", output="tanh", loss="lsgan"),
+    "transposed-k2s2-x4": _C("transposed-k2s2", 4),
+    "pixel-shuffle-x2": _C("pixel-shuffle", 2, loss="lsgan"),
+    "pixel-shuffle-x4": _C("pixel-shuffle", 4, normalisation="batch", output="tanh"),
+    "fir-x4": _C("fir", 4, normalisation="pixel"),
+    "unpool-x2": _C("unpool", 2, normalisation="batch", output="tanh", loss="lsgan"),
+    "haar-x4": _C("haar", 4),
+    "vae-x4": _C("nearest", 4, "vae", normalisation="instance", output="tanh"),
+    "vae-x8": _C("transposed-k4s2", 8, "vae", latent=32, loss="lsgan"),
+    "vq-x4": _C("nearest", 4, "vq", normalisation="batch", latent_weight=0.25),
+}
+PRESETS: dict[str, Preset] = {
+    name: Preset(config, OPTIMISATION, data="photos", budget_minutes=4.0) for name, config in MEMBERS.items()
+} | {"smoke": Preset(_C("nearest", 2), replace(OPTIMISATION, total_images=512), "photos", 0.2)}
+# Chosen before any training: never shown to a detector in training, so its test measures the unseen.
+HELD_OUT_FAMILIES = ("pixel-shuffle", "vq")
+
+
+class Plain(nn.Module):
+    """No bottleneck but the resolution: the features pass as they are."""
+
+    def forward(self, features: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
+        return features, features.new_zeros(())
+
+
+class Variational(nn.Module):
+    """A Gaussian code; `noise` (B, latent, h, w) samples it, None takes its mean. Cost: KL a dimension."""
+
+    def __init__(self, width: int, latent: int) -> None:
+        super().__init__()
+        self.moments = nn.Conv2d(width, 2 * latent, 1)
+        self.back = nn.Conv2d(latent, width, 1)
+
+    def forward(self, features: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
+        mean, log_variance = self.moments(features).float().chunk(2, 1)
+        log_variance = log_variance.clamp(-12, 6)
+        cost = 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).mean()  # Eq. 10
+        code = mean if noise is None else mean + noise * (log_variance / 2).exp()
+        return self.back(code), cost
+
+
+class Quantised(nn.Module):
+    """Each position becomes `groups` entries of their codebooks, the nearest ones, straight through.
+
+    Codes are scaled to unit power before the look-up, where codebooks drawn from N(0, 1) lie: no
+    entry starts out of reach. Cost: codebook term plus a quarter of the commitment term (Eq. 3).
+    """
+
+    def __init__(self, width: int, latent: int, codebook: int, groups: int) -> None:
+        super().__init__()
+        self.groups, self.size = groups, codebook
+        self.code = nn.Conv2d(width, latent, 1)
+        self.entries = nn.Parameter(torch.randn(groups, codebook, latent // groups))
+        self.back = nn.Conv2d(latent, width, 1)
+
+    def forward(self, features: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
+        code = pixel_norm(self.code(features).float())
+        split = torch.unflatten(code, 1, (self.groups, -1)).permute(0, 3, 4, 1, 2)  # (B, h, w, groups, d)
+        # |c - e|^2 without |c|^2, which is the same for every entry.
+        far = self.entries.square().sum(-1) - 2 * torch.einsum("bhwgd,gkd->bhwgk", split, self.entries)
+        offset = torch.arange(self.groups, device=code.device) * self.size
+        chosen = F.embedding(far.argmin(-1) + offset, self.entries.flatten(0, 1))
+        cost = (chosen - split.detach()).square().mean() + 0.25 * (chosen.detach() - split).square().mean()
+        through = split + (chosen - split).detach()
+        return self.back(through.permute(0, 3, 4, 1, 2).flatten(1, 2)), cost
+
+
+class Autoencoder(nn.Module):
+    """The generator: `pixels` (B, 3, H, W) in [-1, 1], H and W multiples of the factor, to the same shape."""
+
+    def __init__(self, config: ReconstructionConfig) -> None:
+        super().__init__()
+        self.output = config.output
+        levels = config.factor.bit_length() - 1
+        narrowing = zip((3, *WIDTHS[1:levels]), WIDTHS[1 : levels + 1], strict=True)
+        encoder: list[nn.Module] = []
+        for inputs, outputs in narrowing:
+            encoder += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        self.encoder = nn.Sequential(*encoder, Residual(WIDTHS[levels]))
+        self.bottleneck = _bottleneck(config, WIDTHS[levels])
+        decoder: list[nn.Module] = [Residual(WIDTHS[levels])]
+        for level in range(levels, 0, -1):
+            decoder.append(upsampler(config.upsampler, WIDTHS[level], WIDTHS[level - 1]))
+            decoder += [_normalisation(config.normalisation, WIDTHS[level - 1]), nn.LeakyReLU(0.2)]
+        self.decoder = nn.Sequential(*decoder, nn.Conv2d(WIDTHS[0], 3, 3, padding=1))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.reconstruct(pixels, None)[0]
+
+    def reconstruct(self, pixels: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The twin and the cost of its code; `noise` samples a VAE's code, None takes its mean."""
+        code, cost = self.bottleneck(self.encoder(pixels), noise)
+        twin = self.decoder(code)
+        if self.output == "tanh":
+            return torch.tanh(twin), cost
+        # A clamp has no gradient outside its range, so training sees the bare value.
+        return (twin if self.training else twin.clamp(-1, 1)), cost
+
+
+class Residual(nn.Module):
+    """x + conv(lrelu(x)), 3x3."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.conv(F.leaky_relu(x, 0.2))
+        return out
+
+
+class PixelNorm(nn.Module):
+    """Unit power over channels at each position (ProGAN, 1710.10196, section 4.2)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return pixel_norm(x)
+
+
+class ReconstructionGAN(AdversarialModel):
+    """One autoencoder of the family and the patch discriminator it is trained against."""
+
+    name = "reconstruction"
+    paper = "Zhang et al. 2019, 1907.06515 (AutoGAN); Isola et al. 2016, 1611.07004 (PatchGAN)"
+    tags: ClassVar[dict[str, str]] = {"upsampler": "by preset", "normalisation": "by preset"}
+
+    takes_images = True
+    image_shape = (3, CROP, CROP)
+
+    def __init__(self, config: ReconstructionConfig, optimisation: Optimisation = OPTIMISATION) -> None:
+        super().__init__()
+        self.config, self.optimisation = config, optimisation
+        self.generator = Autoencoder(config)
+        self.discriminator = nn.Sequential(
+            nn.Conv2d(3, 16, 4, stride=2, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(16, 32, 4, stride=2, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(32, 32, 3, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(32, 1, 3, padding=1),
+        )
+        self.tags = fingerprint(config)  # type: ignore[misc]  # the class speaks for all members, this for one
+
+    def discriminator_loss(self, batch: Batch, rng: torch.Generator) -> Losses:
+        with torch.no_grad():
+            twins, _ = self._twins(batch.images, rng)
+        real, fake = self.discriminator(batch.images), self.discriminator(twins)
+        return Losses(LOSSES[self.config.loss].discriminator(real.float(), fake.float()))
+
+    def generator_loss(self, batch: Batch, rng: torch.Generator) -> Losses:
+        twins, cost = self._twins(batch.images, rng)
+        logits = self.discriminator(twins).float()
+        adversarial = LOSSES[self.config.loss].generator(logits, logits)
+        distance = F.l1_loss(twins.float(), batch.images)
+        total = (
+            distance + self.config.adversarial_weight * adversarial + self.config.latent_weight * cost.float()
+        )
+        return Losses(total, {"l1": distance, "adversarial": adversarial, "latent": cost})
+
+    def sample(self, batch: Batch | None, count: int, rng: torch.Generator) -> Tensor:
+        if batch is None:
+            # Without pictures to rebuild, rebuild smooth noise: only grids of untrained runs need this.
+            coarse = torch.rand(count, 3, 4, 4, generator=rng, device=rng.device) * 2 - 1
+            images = F.interpolate(coarse, size=(CROP, CROP), mode="bilinear")
+        else:
+            images = batch.images[:count]
+        twins: Tensor = self.generator(images).float().clamp(-1, 1)
+        return twins
+
+    def export_inputs(self, count: int) -> dict[str, Tensor]:
+        return {"pixels": torch.zeros(count, 3, CROP, CROP)}
+
+    def dynamic_axes(self) -> tuple[str, ...]:
+        return ("batch", "height", "width")
+
+    def _twins(self, images: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        assert isinstance(self.generator, Autoencoder)
+        noise = None
+        if self.config.bottleneck == "vae":
+            side = (images.shape[2] // self.config.factor, images.shape[3] // self.config.factor)
+            noise = torch.randn(images.shape[0], self.config.latent, *side, generator=rng, device=rng.device)
+        return self.generator.reconstruct(images, noise)
+
+
+def load_member(folder: Path) -> tuple[ReconstructionConfig, Autoencoder]:
+    """The member trained in a run folder: its configuration and its averaged generator, ready to use."""
+    settled = json.loads((folder / CONFIG).read_text())
+    config = ReconstructionConfig(**settled["config"])
+    generator = Autoencoder(config)
+    generator.load_state_dict(load(folder)["ema"])
+    return config, generator.eval().requires_grad_(False)
+
+
+def fingerprint(config: ReconstructionConfig) -> dict[str, str]:
+    """The tags of one member: what its fakes are told apart by."""
+    return {
+        "family": config.family,
+        "upsampler": config.upsampler,
+        "normalisation": config.normalisation,
+        "loss": config.loss,
+        "factor": str(config.factor),
+        "bottleneck": config.bottleneck,
+    }
+
+
+def pixel_norm(x: Tensor) -> Tensor:
+    """x scaled to a mean square of one over its channels."""
+    return x * torch.rsqrt(x.float().square().mean(1, keepdim=True) + 1e-8).to(x.dtype)
+
+
+def _bottleneck(config: ReconstructionConfig, width: int) -> nn.Module:
+    if config.bottleneck == "vae":
+        return Variational(width, config.latent)
+    if config.bottleneck == "vq":
+        return Quantised(width, config.latent, config.codebook, config.code_groups)
+    return Plain()
+
+
+def _normalisation(name: str, width: int) -> nn.Module:
+    if name == "batch":
+        return nn.BatchNorm2d(width)
+    if name == "instance":
+        return nn.InstanceNorm2d(width, affine=True)
+    return PixelNorm() if name == "pixel" else nn.Identity()
