@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from evidence.errors import ModelError, ModelNotFound, ModelTampered, OutputError
+from exports.files import write_whole
 from exports.third_party import ForeignInterface, read_toml
 
 SCHEMA = "touchstone.models/1"
@@ -246,15 +247,7 @@ def _read_model(path: Path) -> bytes:
 
 def _write_index(folder: Path, entries: Sequence[ModelEntry]) -> None:
     text = json.dumps({"schema": SCHEMA, "models": [entry.to_dict() for entry in entries]}, indent=2)
-    fresh = folder / f".{INDEX}.{os.getpid()}"
-    try:
-        fresh.write_text(text + "\n", encoding="utf-8")
-        fresh.replace(folder / INDEX)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise OutputError(
-            f"{folder / INDEX} cannot be written: {error.strerror}.", "Free the disk."
-        ) from error
+    write_whole(folder / INDEX, f"{text}\n".encode())
 
 
 @contextmanager
