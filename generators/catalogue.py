@@ -41,6 +41,7 @@ CATALOGUE = {
     for row in (
         System("vanilla", "generators.systems.vanilla", "Vanilla", "digits", "Goodfellow et al. 2014"),
         System("dcgan", "generators.systems.dcgan", "Dcgan", "faces", "Radford et al. 2015"),
+        System("progressive", "generators.systems.progressive", "Progressive", "faces", "Karras et al. 2017"),
     )
 }
 

@@ -96,7 +96,7 @@ class AdversarialModel(nn.Module, ABC):
 
     name: ClassVar[str]
     paper: ClassVar[str]
-    tags: ClassVar[dict[str, str]]  # upsampler, normalisation, loss: the fingerprint of its fakes
+    tags: ClassVar[dict[str, str]]  # upsampler, normalisation, loss: what its fakes are told apart by
 
     generator: nn.Module
     discriminator: nn.Module
@@ -136,6 +136,10 @@ class AdversarialModel(nn.Module, ABC):
     def dynamic_axes(self) -> tuple[str, ...]:
         """Which axes of the first input may vary at export: "batch", and "height","width" if free."""
         return ("batch",)
+
+    def fingerprint(self) -> dict[str, str]:
+        """The tags, with what the config decides; written into the run's record and the model's card."""
+        return dict(self.tags)
 
     def batch_size(self) -> int:
         """How many reals the next step sees; systems that grow shrink it with the resolution."""

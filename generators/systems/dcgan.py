@@ -121,11 +121,9 @@ class Dcgan(AdversarialModel):
 
     name = "dcgan"
     paper = "Radford et al. 2015, Unsupervised Representation Learning with DCGANs, arXiv 1511.06434"
-    tags: ClassVar[dict[str, str]] = {
-        "upsampler": "transposed-4x4",
-        "normalisation": "batch",
-        "loss": "non-saturating",
-    }
+    tags: ClassVar[dict[str, str]] = {"upsampler": "transposed", "normalisation": "batch"}
+
+    config: Config
 
     def __init__(self, config: Config, optimisation: Optimisation) -> None:
         super().__init__()
@@ -133,6 +131,10 @@ class Dcgan(AdversarialModel):
         self.image_shape = (config.channels, config.image_size, config.image_size)
         self.generator = Generator(config)
         self.discriminator = Discriminator(config)
+
+    def fingerprint(self) -> dict[str, str]:
+        own = {"upsampler": f"transposed-k{self.config.kernel}s2", "loss": self.config.loss}
+        return self.tags | own
 
     def generate(self, count: int, rng: torch.Generator) -> Tensor:
         """`count` images from latents of the config's law."""

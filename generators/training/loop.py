@@ -143,7 +143,7 @@ class _Sitting:
         record = stats.RunRecord(
             system=run.model.name,
             paper=run.model.paper,
-            tags=dict(run.model.tags),
+            tags=run.model.fingerprint(),
             command=command,
             config=settled["config"],
             optimisation=settled["optimisation"],
