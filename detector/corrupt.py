@@ -60,6 +60,9 @@ class CorruptionConfig:
     )
 
 
+NONE = CorruptionConfig(lengths=(1.0,))
+
+
 def draw_chain(rng: Rng, config: CorruptionConfig | None = None) -> tuple[Step, ...]:
     """A chain of degradations; the same state of `rng` draws the same chain."""
     config = config or CorruptionConfig()

@@ -23,9 +23,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from detector.corrupt import CorruptionConfig, Step, apply, apply_mask, draw_chain, scale_of
-from detector.readers import Entry, load_pixels, read
+from detector.readers import Entry, read
 from detector.tiles import CELL
 from evidence.errors import DataError
+from evidence.image import decode_image
 from evidence.medium import Pixels
 from generators.training.budget import seed_at
 
@@ -42,6 +43,7 @@ class PairConfig:
     pairs: int = 48
     crop: int = 128
     corruption: CorruptionConfig = field(default_factory=CorruptionConfig)
+    ramp_crops: int = 60_000  # until this many crops were made, degradations grow from none to all
     partial: float = 0.25  # twins that are forged in a patch only
     blended: float = 0.1  # twins mixed with up to 40 % of the real picture
     on_grid: float = 0.6  # crops that keep the grid of the last JPEG
@@ -86,14 +88,18 @@ class Pairs(IterableDataset[PairBatch]):
     def batch(self, step: int) -> PairBatch:
         """The batch of one step."""
         rng = np.random.default_rng(seed_at(self.seed, step, "pairs"))
-        drawn = [self._pair(rng) for _ in range(self.config.pairs)]
+        ripe = min(1.0, step * 2 * self.config.pairs / max(self.config.ramp_crops, 1))
+        drawn = [self._pair(rng, ripe) for _ in range(self.config.pairs)]
         reals, fakes, masks = zip(*drawn, strict=True)
         cells = np.zeros((2 * len(drawn), *masks[0].shape), np.float32)
         cells[len(drawn) :] = np.stack(masks)
         return PairBatch(torch.from_numpy(np.stack(reals + fakes)), torch.from_numpy(cells))
 
-    def _pair(self, rng: Rng) -> tuple[Pixels, Pixels, Cells]:
-        """One pair: real crop, twin crop (S, S, 3) and the twin's cells (S / 8, S / 8)."""
+    def _pair(self, rng: Rng, ripe: float) -> tuple[Pixels, Pixels, Cells]:
+        """One pair: real crop, twin crop (S, S, 3) and the twin's cells (S / 8, S / 8).
+
+        `ripe` is the share of pairs that are drawn from the full distribution; the others are clean.
+        """
         twin = _draw(rng, self._sources)
         real, fake = self._picture(self.twins[twin].path), self._picture(twin.path)
         if real.shape != fake.shape:
@@ -103,14 +109,15 @@ class Pairs(IterableDataset[PairBatch]):
                 "Twins share their size; forge them again.",
             )
         mask = np.full(fake.shape[:2], 255, np.uint8) if twin.mask is None else self._mask(twin.mask)
-        chain = draw_chain(rng, self.config.corruption)
+        plain = rng.random() >= ripe
+        chain = () if plain else draw_chain(rng, self.config.corruption)
         side = int(np.ceil((self.config.crop + _SLACK) / scale_of(chain)))
         window = _window(rng, mask, side)
         real, fake, mask = real[window], fake[window], mask[window]
-        if twin.mask is None and rng.random() < self.config.partial:
+        if not plain and twin.mask is None and rng.random() < self.config.partial:
             mask = _patch(rng, mask.shape[0], mask.shape[1])
             fake = _mix(real, fake, mask[:, :, None].astype(np.float32) / np.float32(255))
-        elif rng.random() < self.config.blended:
+        elif not plain and rng.random() < self.config.blended:
             fake = _mix(real, fake, np.float32(rng.uniform(0.6, 0.95)))
         return self._deliver(rng, chain, real, fake, mask)
 
@@ -131,7 +138,7 @@ class Pairs(IterableDataset[PairBatch]):
     def _picture(self, path: Path) -> Pixels:
         held = self._cache.get(path)
         if held is None:
-            held = load_pixels(path)
+            held = decode_image(path)[1]
             if self._cached_bytes + held.nbytes <= self.config.cache_bytes:
                 self._cache[path] = held
                 self._cached_bytes += held.nbytes

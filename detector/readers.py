@@ -14,11 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from PIL import Image
-
 from evidence.errors import DataError
-from evidence.medium import Pixels
 
 Label = Literal["real", "fake"]
 
@@ -85,15 +81,6 @@ def read(collection: Path, *, split: str | None = None) -> list[Entry]:
             f"{', '.join(_FOLDERS)}.",
         )
     return entries
-
-
-def load_pixels(path: Path) -> Pixels:
-    """The decoded picture, RGB uint8 (H, W, 3); DataError when it cannot be read."""
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {error}.", "Check the collection.") from error
 
 
 def _read(collection: Path) -> Iterator[Entry]:

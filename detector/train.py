@@ -12,7 +12,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from detector.corrupt import NONE
 from detector.metrics import auc
 from detector.model import DetectorConfig, FakeDetector, save
 from detector.pairs import PairBatch, PairConfig, Pairs, loader
@@ -33,6 +34,7 @@ from generators.training.ema import MovingAverage
 from generators.training.stats import Log, Means, commit, hardware
 
 WEIGHTS = "detector.pt"
+LOOK_BATCHES = 4
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ class DetectorRecord:
     seconds: float
     crops_per_second: float
     stopped: str  # "total_crops", "budget" or "interrupted"
-    auc: float  # of crops of the split "cal", half of them degraded
+    auc: float  # of single crops of the split "cal", as delivered
+    auc_degraded: float  # of the same under the degradations of training
     parameters: int
     hardware: str
     torch: str
@@ -146,10 +149,13 @@ class _Run:
         if going_on:
             self._restore(checkpoint.load(out))
         self.pairs = Pairs(twins, config.pairs, seed=seed, first_step=self.steps)
-        self.held_out = Pairs(twins, config.pairs, seed=seed + 1, split="cal")
+        clean = replace(config.pairs, corruption=NONE, partial=0.0, blended=0.0)
+        ripe = replace(config.pairs, ramp_crops=0)
+        self.as_delivered = Pairs(twins, clean, seed=seed + 1, split="cal")
+        self.degraded = Pairs(twins, ripe, seed=seed + 1, split="cal")
         self.log = Log(out / checkpoint.LOG, from_step=self.steps)
         self.means = Means()
-        self.auc = float("nan")
+        self.auc = self.auc_degraded = float("nan")
         self.every_log = Every(config.log_seconds)
         self.every_look = Every(config.look_seconds)
         self.every_checkpoint = Every(config.checkpoint_seconds)
@@ -194,18 +200,23 @@ class _Run:
         self.means.add({name: float(loss.detach()) for name, loss in losses.items()})
 
     def look(self) -> None:
-        """The AUC of the averaged network on crops it does not learn from."""
+        """The AUC of the averaged network on crops it does not learn from, as delivered and degraded."""
+        self.auc = self._measure(self.as_delivered)
+        self.auc_degraded = self._measure(self.degraded)
+        found = {"auc": round(self.auc, 4), "auc_degraded": round(self.auc_degraded, 4)}
+        self.log.write({"step": self.steps, "crops_seen": self.crops_seen, **found})
+
+    def _measure(self, held_out: Pairs) -> float:
         labels, found = [], []
         with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bfloat16):
-            for step in range(4):
-                batch = self.held_out.batch(step)
+            for step in range(LOOK_BATCHES):
+                batch = held_out.batch(step)
                 logits, _ = self.average.generator(batch.pixels.to(self.device))
                 share = batch.cells.mean((1, 2))
                 known = (share == 0) | (share >= self.config.forged_share)
                 labels.append((share > 0)[known].numpy())
                 found.append(logits.float().cpu()[known].numpy())
-        self.auc = auc(np.concatenate(labels), np.concatenate(found))
-        self.log.write({"step": self.steps, "crops_seen": self.crops_seen, "auc": round(self.auc, 4)})
+        return auc(np.concatenate(labels), np.concatenate(found))
 
     def write_log(self, on_progress: Callable[[Progress], None] | None) -> None:
         """The mean losses since the last line."""
@@ -248,6 +259,7 @@ class _Run:
             crops_per_second=round(self.crops_seen / max(self.budget.seconds, 1e-9), 1),
             stopped=stopped,
             auc=self.auc,
+            auc_degraded=self.auc_degraded,
             parameters=sum(weight.numel() for weight in self.model.parameters()),
             hardware=hardware(self.device),
             torch=torch.__version__,
