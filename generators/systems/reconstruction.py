@@ -24,7 +24,7 @@ from generators.networks.upsamplers import upsampler
 from generators.training.checkpoint import CONFIG, load
 
 # Channels at full resolution, at a half, a quarter, an eighth and a sixteenth: at most 9 kMAC a pixel.
-WIDTHS = (12, 24, 40, 64, 96)
+WIDTHS = (12, 24, 40, 64, 64)
 
 
 @dataclass(frozen=True)
