@@ -88,7 +88,8 @@ class Pairs(IterableDataset[PairBatch]):
     def batch(self, step: int) -> PairBatch:
         """The batch of one step."""
         rng = np.random.default_rng(seed_at(self.seed, step, "pairs"))
-        ripe = min(1.0, step * 2 * self.config.pairs / max(self.config.ramp_crops, 1))
+        made, ramp = step * 2 * self.config.pairs, self.config.ramp_crops
+        ripe = min(1.0, made / ramp) if ramp else 1.0
         drawn = [self._pair(rng, ripe) for _ in range(self.config.pairs)]
         reals, fakes, masks = zip(*drawn, strict=True)
         cells = np.zeros((2 * len(drawn), *masks[0].shape), np.float32)
