@@ -143,3 +143,31 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON types, with `schema` first."""
         return {"schema": SCHEMA, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Report:
+        """The report whose `to_dict` went through JSON; raises KeyError or TypeError for anything else."""
+        known = {name: value for name, value in fields.items() if name != "schema"}
+        for name, kind in _OPTIONAL.items():
+            known[name] = None if known[name] is None else kind(**known[name])
+        for name, kind in _LISTS.items():
+            known[name] = tuple(kind(**row) for row in known[name])
+        known["regions"] = tuple(Region(**{**row, "box": tuple(row["box"])}) for row in known["regions"])
+        known["stability"] = Stability(
+            **{**known["stability"], "flipped_by": tuple(known["stability"]["flipped_by"])}
+        )
+        known["domain"] = Domain(**{**known["domain"], "why_not": tuple(known["domain"]["why_not"])})
+        known["interval"] = known["interval"] and tuple(known["interval"])
+        known["heatmap"] = known["heatmap"] and tuple(map(tuple, known["heatmap"]))
+        known["warnings"] = tuple(known["warnings"])
+        return cls(**known)
+
+
+_OPTIONAL: dict[str, type] = {"reason": Reason, "threshold": Threshold}
+_LISTS: dict[str, type] = {
+    "timeline": TimelinePoint,
+    "segments": Segment,
+    "attribution": Attribution,
+    "evidence": Finding,
+    "models": ModelUse,
+}

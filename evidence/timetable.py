@@ -1,0 +1,150 @@
+"""When each frame of a video is shown, and which packets must be decoded to see the wanted ones.
+
+Reading a container without decoding it costs a hundredth of decoding it. From the packets' times
+the wanted frames are chosen first; then only the stretch from the key frame before each to the
+frame itself is decoded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evidence.medium import Sampling
+
+MAX_KEYFRAME_GAP_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """The packets of a video stream in file order: when each is shown, and which are key frames.
+
+    `ticks` (n,) are presentation times from the start of the stream, in units of `tick_seconds`;
+    `known` is False when packets lack them, `start` is the container's number for tick 0. `shown`
+    marks what no edit list hides, `errors` counts what could not be read, `stated_seconds` is the
+    length that the header claims.
+    """
+
+    ticks: NDArray[np.int64]
+    key: NDArray[np.bool_]
+    shown: NDArray[np.bool_]
+    known: bool
+    tick_seconds: float
+    start: int = 0
+    stated_seconds: float | None = None
+    errors: int = 0
+
+    def order(self) -> NDArray[np.int64]:
+        """The ticks of the shown frames, in the order of showing."""
+        return np.unique(self.ticks[self.shown])
+
+    def seconds(self) -> float:
+        """The length: as stated, or to the end of the last frame if that is later."""
+        order = self.order()
+        if not self.known or not len(order):
+            return self.stated_seconds or 0.0
+        step = float(np.median(np.diff(order))) if len(order) > 1 else 0.0
+        return max((float(order[-1]) + step) * self.tick_seconds, self.stated_seconds or 0.0)
+
+    def fps_mode(self) -> Literal["constant", "variable"] | None:
+        """Constant when all frames stand within one tick of the median distance; `None` if unknown."""
+        order = self.order()
+        if not self.known or len(order) < 2:
+            return None
+        steps = np.diff(order)
+        return "constant" if np.abs(steps - np.median(steps)).max() <= 1 else "variable"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which frames to hand out (`due`, ascending ticks) and which packets to decode for them.
+
+    `stretches` are (first, last) positions in file order, ascending and apart; `expected` counts
+    the frames that were asked for, those that the file lost included.
+    """
+
+    due: tuple[int, ...]
+    stretches: tuple[tuple[int, int], ...]
+    expected: int
+
+
+def make_plan(
+    table: Timetable,
+    sampling: Sampling,
+    *,
+    max_frames: int,
+    time_range: tuple[float, float] | None = None,
+) -> Plan:
+    """Choose frames of a known timetable.
+
+    "every" takes the first frame at or after each multiple of `every_seconds`. More than
+    `max_frames` are thinned evenly over the whole length (a longer interval, not an early end).
+    `time_range` is [start, end) in seconds; the multiples stay those of the whole file.
+    """
+    order = table.order()
+    times = order * table.tick_seconds
+    start, end = time_range or (0.0, np.inf)
+    inside = order[(times >= start) & (times < end)]
+    keys = np.intersect1d(table.ticks[table.key & table.shown], inside)
+    lost = 0
+    if sampling.mode == "keyframes" and _keys_are_dense(table, keys, time_range):
+        wanted = keys
+    elif sampling.mode == "all":
+        wanted = inside
+    else:
+        stop = min(end, table.seconds())
+        every = max(sampling.every_seconds, (stop - start) / max_frames, table.tick_seconds)
+        wanted, lost = _on_grid(inside, table, every=every, start=start, stop=stop)
+    if len(wanted) > max_frames:
+        wanted = wanted[np.linspace(0, len(wanted) - 1, max_frames).round().astype(int)]
+    due = tuple(int(tick) for tick in wanted)
+    return Plan(due, _stretches(table, due), len(due) + lost)
+
+
+def _keys_are_dense(
+    table: Timetable, keys: NDArray[np.int64], time_range: tuple[float, float] | None
+) -> bool:
+    """True when no stretch of more than 10 s lies without a key frame."""
+    if not len(keys):
+        return False
+    start, end = time_range or (0.0, table.seconds())
+    edges = np.concatenate([[start], keys * table.tick_seconds, [min(end, table.seconds())]])
+    return bool(np.diff(edges).max() <= MAX_KEYFRAME_GAP_SECONDS)
+
+
+def _on_grid(
+    inside: NDArray[np.int64], table: Timetable, *, every: float, start: float, stop: float
+) -> tuple[NDArray[np.int64], int]:
+    """The first frame at or after each multiple of `every`, and how many multiples have none left.
+
+    Half a tick of slack keeps 29.97 frames a second, stored in whole ticks, on its multiples.
+    """
+    first = int(np.ceil(start / every - 1e-9))
+    count = max(1, int(np.ceil(stop / every - 1e-9)) - first)
+    grid = (first + np.arange(count)) * every
+    places = np.searchsorted(inside * table.tick_seconds, grid - table.tick_seconds / 2)
+    wanted = inside[np.unique(places[places < len(inside)])]
+    # The last interval may simply hold no later frame; further ones were lost.
+    lost = max(0, int((places >= len(inside)).sum()) - 1)
+    return wanted, lost
+
+
+def _stretches(table: Timetable, due: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """From the key frame before each wanted frame to the frame itself, joined where they touch."""
+    position = {int(tick): at for at, tick in enumerate(table.ticks) if table.shown[at]}
+    key_places = np.flatnonzero(table.key)
+    spans = []
+    for last in (position[tick] for tick in due):
+        # Pictures that follow a key frame in the file but precede it on screen need the one before.
+        before = key_places[(key_places <= last) & (table.ticks[key_places] <= table.ticks[last])]
+        spans.append((int(before[-1]) if len(before) else 0, last))
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(spans):
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
+        else:
+            joined.append((first, last))
+    return tuple(joined)
