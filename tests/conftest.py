@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.media import pan, photo_like
 from evidence.medium import Pixels
+from evidence.video import write_video
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -31,13 +30,13 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def make_photo() -> MakePhoto:
     """`make_photo(height, width, seed)`: a picture with a photograph's spectrum, edges and shading."""
-    return _photo
+    return photo_like
 
 
 @pytest.fixture(scope="session")
 def photo() -> Pixels:
     """One photo-like picture, RGB uint8 (192, 256, 3)."""
-    return _photo(192, 256, 1)
+    return photo_like(192, 256, 1)
 
 
 @pytest.fixture(scope="session")
@@ -63,40 +62,5 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     A window slides over a still scene, two pixels a frame, so every frame is known.
     """
     path = tmp_path_factory.mktemp("media") / "clip.mp4"
-    scene = _photo(96, 256, 2)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"crf": "20", "threads": "1"})
-        stream.width, stream.height, stream.pix_fmt, stream.gop_size = 128, 96, "yuv420p", 25
-        for index in range(50):
-            frame = av.VideoFrame.from_ndarray(
-                np.ascontiguousarray(scene[:, 2 * index : 2 * index + 128]), format="rgb24"
-            )
-            frame.pts, frame.time_base = index, Fraction(1, 25)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    write_video(path, pan(96, 128, 50, seed=2), 25, crf=20, keyframe_every=25)
     return path
-
-
-def _photo(height: int, width: int, seed: int) -> Pixels:
-    """RGB uint8 (height, width, 3): 1/f noise shared by the channels, a light gradient, shaded discs."""
-    rng = np.random.default_rng(seed)
-    rows, columns = np.mgrid[0:height, 0:width]
-    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None, :])
-    spectrum = np.fft.fft2(rng.standard_normal((height, width))) / np.maximum(
-        frequency, 1 / max(height, width)
-    )
-    texture = np.fft.ifft2(spectrum).real
-    texture = (texture - texture.mean()) / texture.std()
-    picture = np.stack([110 + tint * texture + 60 * rows / height for tint in (28, 24, 20)], axis=-1)
-    for _ in range(4):
-        y, x, radius = (
-            rng.uniform(0, height),
-            rng.uniform(0, width),
-            rng.uniform(0.08, 0.25) * min(height, width),
-        )
-        distance = np.hypot(rows - y, columns - x) / radius
-        shade = 1 - 0.5 * np.clip(distance, 0, 1)
-        colour = rng.uniform(40, 230, 3)
-        picture = np.where((distance < 1)[..., None], shade[..., None] * colour + 0.3 * picture, picture)
-    grain = rng.normal(0, 2, picture.shape)
-    return np.clip(picture + grain, 0, 255).round().astype(np.uint8)
