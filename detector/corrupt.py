@@ -40,8 +40,8 @@ class Step:
 class CorruptionConfig:
     """How often a chain has 0, 1, 2, 3 steps, and how often an operation is drawn for a step.
 
-    A chain longer than the first entry says "clean" ends in JPEG with probability `recompressed`,
-    since that is how most pictures travel.
+    A chain that is not empty ends in JPEG with probability `recompressed`, since that is how most
+    pictures travel.
     """
 
     lengths: tuple[float, ...] = (0.4, 0.3, 0.2, 0.1)
@@ -50,6 +50,7 @@ class CorruptionConfig:
         ("jpeg", 5.0),
         ("resize", 5.0),
         ("webp", 0.7),
+        ("video", 1.5),
         ("blur", 1.0),
         ("sharpen", 1.0),
         ("noise", 1.0),
@@ -70,7 +71,7 @@ def draw_chain(rng: Rng, config: CorruptionConfig | None = None) -> tuple[Step, 
     odds = np.array([weight for _, weight in config.weights])
     length = int(rng.choice(len(config.lengths), p=config.lengths))
     chosen = [names[int(i)] for i in rng.choice(len(names), size=length, p=odds / odds.sum())]
-    if length and chosen[-1] != "jpeg" and rng.random() < config.recompressed:
+    if length and chosen[-1] not in ("jpeg", "video") and rng.random() < config.recompressed:
         chosen.append("jpeg")
     return tuple(Step(name, _DRAWS[name](rng)) for name in chosen)
 
@@ -114,6 +115,10 @@ def _jpeg(rng: Rng) -> dict[str, Any]:
 
 def _webp(rng: Rng) -> dict[str, Any]:
     return {"quality": int(rng.integers(40, 100))}
+
+
+def _video(rng: Rng) -> dict[str, Any]:
+    return {"crf": int(rng.integers(16, 36))}
 
 
 def _resize(rng: Rng) -> dict[str, Any]:
@@ -161,6 +166,7 @@ def _overlay(rng: Rng) -> dict[str, Any]:
 _DRAWS: dict[str, Callable[[Rng], dict[str, Any]]] = {
     "jpeg": _jpeg,
     "webp": _webp,
+    "video": _video,
     "resize": _resize,
     "blur": _blur,
     "sharpen": _sharpen,

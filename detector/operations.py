@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from evidence.medium import Pixels
+from evidence.video import h264_roundtrip
 
 SAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 ENCODERS = ("pillow", "opencv")
@@ -59,6 +60,11 @@ def jpeg(
 def webp(pixels: Pixels, *, quality: int) -> Pixels:
     """Through lossy WebP and back."""
     return _through_pillow(pixels, "WEBP", quality=quality, method=0)
+
+
+def video(pixels: Pixels, *, crf: int) -> Pixels:
+    """Through H.264 and back, as a frame of a video at constant rate factor `crf` 0..51."""
+    return h264_roundtrip(pixels, crf)
 
 
 def resize(pixels: Pixels, *, factor: float, kernel: str, back: bool = False) -> Pixels:
@@ -146,6 +152,7 @@ def overlay_layer(height: int, width: int, seed: int) -> tuple[Pixels, Any]:
 OPERATIONS: dict[str, Callable[..., Pixels]] = {
     "jpeg": jpeg,
     "webp": webp,
+    "video": video,
     "resize": resize,
     "blur": blur,
     "sharpen": sharpen,

@@ -1,0 +1,88 @@
+"""Pairs are aligned: what is done to the real picture is done to its twin."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detector.corrupt import NONE, CorruptionConfig
+from detector.pairs import PairConfig, Pairs, loader
+from evidence.errors import DataError
+
+CLEAN = PairConfig(pairs=6, crop=64, corruption=NONE, ramp_crops=0, partial=0.0, blended=0.0)
+ROUGH = PairConfig(pairs=6, crop=64, ramp_crops=0, corruption=CorruptionConfig(lengths=(0.0, 0.5, 0.5)))
+
+
+def test_a_batch_holds_reals_before_their_twins_from_the_same_place(forge: Path) -> None:
+    batch = Pairs(forge, replace(CLEAN, left_out=("striped",)), seed=0).batch(0)
+
+    reals, fakes = batch.pixels.numpy().astype(int).reshape(2, 6, 64, 64, 3)
+    assert batch.pixels.shape == (12, 64, 64, 3)
+    assert batch.cells.shape == (12, 8, 8)
+    assert (batch.cells[:6] == 0).all()
+    assert (batch.cells[6:] == 1).all()
+    assert set(np.unique(np.abs(fakes - reals))) == {6}  # the checker and nothing else
+
+
+def test_a_batch_depends_on_seed_and_step_alone(forge: Path) -> None:
+    first, again = Pairs(forge, ROUGH, seed=3), Pairs(forge, ROUGH, seed=3, first_step=5)
+    first.batch(0)
+
+    assert (first.batch(5).pixels == next(iter(again)).pixels).all()
+    assert (first.batch(5).pixels != first.batch(6).pixels).any()
+    assert (first.batch(5).pixels != Pairs(forge, ROUGH, seed=4).batch(5).pixels).any()
+
+
+def test_degraded_twins_still_show_the_same_picture(forge: Path) -> None:
+    batch = Pairs(forge, ROUGH, seed=1).batch(2)
+
+    reals, fakes = batch.pixels.numpy().astype(float).reshape(2, 6, 64, 64, 3)
+    # Twins differ by 6 grey levels where forged; other crops of these pictures differ by about 40.
+    assert np.abs(fakes - reals).mean((1, 2, 3)).max() < 12
+
+
+def test_a_mask_decides_the_cells_and_travels_with_the_crop(forge: Path) -> None:
+    config = replace(CLEAN, pairs=24, left_out=("checkered",))
+    batch = Pairs(forge, config, seed=0).batch(0)
+
+    reals, fakes = batch.pixels.numpy().astype(int).reshape(2, 24, 64, 64, 3)
+    differs = (np.abs(fakes - reals).max(-1) > 0).reshape(24, 8, 8, 8, 8).mean((2, 4))
+    cells = batch.cells[24:].numpy()
+    assert ((cells > 0) & (cells < 1)).any()
+    np.testing.assert_allclose(differs, cells, atol=0.01)
+
+
+def test_a_twin_forged_in_a_patch_is_the_real_picture_around_it(forge: Path) -> None:
+    batch = Pairs(forge, replace(CLEAN, partial=1.0, left_out=("striped",)), seed=2).batch(0)
+
+    reals, fakes = batch.pixels.reshape(2, 6, 64, 64, 3).int()
+    untouched = batch.cells[6:].repeat_interleave(8, 1).repeat_interleave(8, 2) == 0
+    assert untouched.any()
+    assert (reals[untouched] == fakes[untouched]).all()
+    assert 0 < float(batch.cells[6:].mean()) < 0.7
+
+
+def test_degradations_begin_gently(forge: Path) -> None:
+    config = replace(ROUGH, ramp_crops=1_000_000, blended=0.0, left_out=("striped",))
+
+    reals, fakes = Pairs(forge, config, seed=0).batch(0).pixels.numpy().astype(int).reshape(2, 6, 64, 64, 3)
+
+    assert set(np.unique(np.abs(fakes - reals))) == {6}
+
+
+def test_a_worker_process_makes_the_batches_that_are_made_here(forge: Path) -> None:
+    here = loader(Pairs(forge, CLEAN, seed=0), workers=0)
+    there = loader(Pairs(forge, CLEAN, seed=0), workers=1)
+
+    for _ in range(2):
+        assert (next(here).pixels == next(there).pixels).all()
+
+
+def test_a_fake_without_its_real_picture_is_refused(tmp_path: Path) -> None:
+    row = {"path": "fake/x.png", "label": "fake", "split": "train", "twin_of": "real/x.png"}
+    (tmp_path / "manifest.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+
+    with pytest.raises(DataError, match=r"fake/x\.png"):
+        Pairs(tmp_path, CLEAN, seed=0)
