@@ -1,0 +1,139 @@
+"""From the folder of a training run to a published model, and the check of all that is published.
+
+One path for GANs and detectors: restore the network, write it as ONNX, compare the two, publish.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from detector.model import load
+from detector.train import WEIGHTS
+from evidence.errors import ModelError, UsageError
+from exports.bundle import publish
+from exports.parity import check_detector, check_generator
+from exports.registry import Kind, ModelEntry, Registry, registry
+from exports.to_onnx import Identity, Interface, export_detector, export_generator
+from generators.catalogue import restore
+from generators.training.checkpoint import RECORD
+
+DETECTOR_TASK = "Tells pictures that a generator made or rebuilt from photographs, and shows where."
+DETECTOR_INPUT = "none outside the graph: RGB uint8 at native size, sides multiples of 8, 64 at least"
+GENERATOR_INPUT = "latents by their `law`; pictures RGB in [-1, 1], sides multiples of 16"
+GENERATOR_LIMITS = (
+    "Trained on a small budget: its pictures need not fool a person.",
+    "Its traces are those of its own upsampler and normalisation; other generators leave others.",
+)
+
+
+def export_run(
+    run_folder: Path,
+    name: str,
+    version: str,
+    *,
+    licence: str = "Apache-2.0",
+    default: bool = False,
+    facts: Mapping[str, Any] | None = None,
+    models: Registry | None = None,
+) -> ModelEntry:
+    """Publish what a run folder of `touchstone train` holds, once its file agrees with its network.
+
+    `facts` adds to the record what the run cannot know: calibration, limits, tables of the card, more
+    metrics. Raises `ParityError`, `ModelError`, `UsageError`, `OutputError`.
+    """
+    run = _run_record(run_folder)
+    identity = Identity(name, version, licence, command=run["command"])
+    is_detector = (run_folder / WEIGHTS).is_file()
+    kind: Kind = "detector" if is_detector else "generator"
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / f"{name}.onnx"
+        freeze = _freeze_detector if is_detector else _freeze_generator
+        record = freeze(run_folder, path, identity, run)
+        given = dict(facts or {})
+        record["metrics"] = {**given.pop("metrics", {}), **record["metrics"]}
+        record |= {"licence": licence, "training": _training(run), **given}
+        return publish(name, path, record, version=version, kind=kind, default=default, models=models)
+
+
+def verify_all(models: Registry | None = None) -> dict[str, str]:
+    """Every installed model's label with "right", or with what is wrong with its file."""
+    found = {}
+    for entry in models or registry():
+        try:
+            entry.read()
+            found[entry.label] = "right"
+        except ModelError as error:
+            found[entry.label] = str(error)
+    return found
+
+
+def _freeze_detector(folder: Path, path: Path, identity: Identity, run: Mapping[str, Any]) -> dict[str, Any]:
+    net = load(folder / WEIGHTS)
+    words = replace(identity, task=DETECTOR_TASK, preprocessing=DETECTOR_INPUT)
+    interface = export_detector(net, path, words)
+    measured = {key: run[key] for key in ("auc", "auc_degraded", "parameters") if key in run}
+    return {
+        "task": DETECTOR_TASK,
+        "tags": {"precision": "fp32"},
+        "metrics": {**measured, "parity": check_detector(net, path).to_dict()},
+        **_described(interface),
+    }
+
+
+def _freeze_generator(folder: Path, path: Path, identity: Identity, run: Mapping[str, Any]) -> dict[str, Any]:
+    model = restore(folder)
+    task = "reconstruction" if model.takes_images else "noise"
+    words = replace(identity, task=task, preprocessing=GENERATOR_INPUT)
+    interface = export_generator(model, path, words)
+    described = _described(interface)
+    for item in described["inputs"] if task == "noise" else ():
+        item["law"] = getattr(model.config, "latent_law", "normal")
+    measured = {key: run[key] for key in ("diversity", "losses", "parameters") if key in run}
+    return {
+        "task": task,
+        "tags": {"system": model.name, "precision": "fp32", **model.tags},
+        "metrics": {**measured, "parity": check_generator(model, path).to_dict()},
+        "paper": model.paper,
+        "limits": GENERATOR_LIMITS,
+        **described,
+    }
+
+
+def _described(interface: Interface) -> dict[str, Any]:
+    """The inputs and outputs as `models.json` has them."""
+    dtypes = {name: str(value.dtype).removeprefix("torch.") for name, value in interface.example.items()}
+    return {
+        "inputs": [
+            {"name": name, "dtype": dtypes[name], "shape": list(shape)}
+            for name, shape in interface.inputs.items()
+        ],
+        "outputs": [
+            {"name": name, "dtype": "float32", "shape": list(shape)}
+            for name, shape in interface.outputs.items()
+        ],
+    }
+
+
+def _training(run: Mapping[str, Any]) -> dict[str, Any]:
+    """How the weights came to be; a detector's crops count as images."""
+    seen = run.get("images_seen", run.get("crops_seen"))
+    kept = ("command", "config", "seed", "data_sha256", "hardware", "seconds", "torch", "commit")
+    return {key: run[key] for key in kept if key in run} | {"images_seen": seen}
+
+
+def _run_record(folder: Path) -> dict[str, Any]:
+    try:
+        record = json.loads((folder / RECORD).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{folder} is not the folder of a finished run: its {RECORD} cannot be read.",
+            "Name the --out of a `touchstone train` that ended, or let it end with --resume.",
+        ) from error
+    if not isinstance(record, dict) or "command" not in record:
+        raise UsageError(f"{folder / RECORD} says of no run how it came to be.", "Train again.")
+    return record
