@@ -27,10 +27,9 @@ def settle(fake: Pixels, real: Pixels, sigma: float = SIGMA) -> Pixels:
     The tonal match is a monotone curve for each channel, so edges and upsampling traces keep their
     shape and place.
     """
-    settled = fake.astype(np.float32)
-    settled += _low(real.astype(np.float32) - settled, sigma)
-    for channel in range(real.shape[2]):
-        settled[..., channel] = _matched(settled[..., channel], real[..., channel])
+    # Tones first, so that little is left for the low frequencies to mend, and again for what they moved.
+    settled = _toned(fake.astype(np.float32), real)
+    settled = _toned(settled + _low(real.astype(np.float32) - settled, sigma), real)
     flat = _flat(real)
     settled[flat] = real[flat]
     result: Pixels = np.clip(np.rint(settled), 0, 255).astype(np.uint8)
@@ -42,19 +41,24 @@ def _low(difference: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     return smooth
 
 
+def _toned(values: NDArray[np.float32], real: Pixels) -> NDArray[np.float32]:
+    channels = [_matched(values[..., channel], real[..., channel]) for channel in range(real.shape[2])]
+    return np.stack(channels, axis=2)
+
+
 def _matched(values: NDArray[np.float32], reference: NDArray[np.uint8]) -> NDArray[np.float32]:
     """`values` through the monotone curve that gives them the histogram of `reference`.
 
-    Quarter-level bins, linear between them; levels that the reference saturates are saturated again.
+    In bins of a quarter level; levels that the reference saturates are saturated again.
     """
     bins = 1024
-    counts = np.histogram(values, bins, (-0.5, 255.5))[0]
-    have = (np.cumsum(counts) - counts / 2) / max(counts.sum(), 1)
+    place = np.clip((values + 0.5) * (bins / 256), 0, bins - 1).astype(np.int32)
+    counts = np.bincount(place.ravel(), minlength=bins)
+    have = (np.cumsum(counts) - counts / 2) / counts.sum()
     levels = np.bincount(reference.ravel(), minlength=256)
     want = (np.cumsum(levels) - levels / 2) / levels.sum()
     present = levels > 0
     curve: NDArray[np.float32] = np.interp(have, want[present], np.arange(256)[present]).astype(np.float32)
-    place = np.clip((values + 0.5) * (bins / 256), 0, bins - 1).astype(np.int32)
     matched: NDArray[np.float32] = curve[place]
     return matched
 

@@ -129,7 +129,7 @@ def soft_region(rng: np.random.Generator, height: int, width: int) -> NDArray[np
     else:
         hard[round(y) : round(y + tall), round(x) : round(x + wide)] = 1.0
     soft: NDArray[np.float32] = cv2.GaussianBlur(hard, (0, 0), rng.uniform(1.0, 4.0))
-    return np.where(soft < 1 / 255, np.float32(0), soft)
+    return np.where(soft < 1 / 255, np.float32(0), np.minimum(soft, 1))
 
 
 def blended(real: Pixels, fake: Pixels, alpha: NDArray[np.float32]) -> Pixels:
