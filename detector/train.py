@@ -279,7 +279,7 @@ class _Run:
         """A short rise, then half a cosine down to a hundredth, by crops or by the budget's clock."""
         done = self.crops_seen / self.config.total_crops
         if self.budget.minutes is not None:
-            done = max(done, self.budget.seconds / (60 * self.budget.minutes))
+            done = max(done, self.budget.seconds / max(60 * self.budget.minutes, 1e-9))
         rise = min(1.0, (self.crops_seen + 1) / self.config.warm_up_crops)
         fall = 0.01 + 0.99 * 0.5 * (1.0 + float(np.cos(np.pi * min(done, 1.0))))
         for group in self.optimiser.param_groups:
