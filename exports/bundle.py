@@ -1,7 +1,7 @@
 """Publish a model: its file and card into a model folder, then its row into the index.
 
-Nothing is published that did not pass the parity gate, asks for more than the ONNX standard, or makes
-the repository heavy: 16 MiB a model, 64 MiB all together.
+Nothing is published that passed no gate, asks for more than the ONNX standard, or makes the repository
+heavy: 16 MiB a model, 64 MiB all together.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def publish(
     data = _content(onnx_path)
     facts = read_graph(data)
     refuse_unsafe(facts, label)
-    if "parity" not in record.get("metrics", {}):
+    if not {"parity", "quantised"} & set(record.get("metrics", {})):
         raise ModelError(
-            f"Model {label} has no record of the parity gate.",
+            f"Model {label} has no record of the parity gate or the quantisation gate.",
             "Publish it through `touchstone export`, which compares it with its network.",
         )
     _check_sizes(label, len(data), models)

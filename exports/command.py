@@ -12,11 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import ArrayLike
+
 from detector.model import load
 from detector.train import WEIGHTS
 from evidence.errors import ModelError, UsageError
 from exports.bundle import publish
 from exports.parity import check_detector, check_generator
+from exports.quantize import Gate, Quantised, Tiles, quantise
 from exports.registry import Kind, ModelEntry, Registry, registry
 from exports.to_onnx import Identity, Interface, export_detector, export_generator
 from generators.catalogue import restore
@@ -58,6 +61,34 @@ def export_run(
         record["metrics"] = {**given.pop("metrics", {}), **record["metrics"]}
         record |= {"licence": licence, "training": _training(run), **given}
         return publish(name, path, record, version=version, kind=kind, default=default, models=models)
+
+
+def export_quantised(
+    entry: ModelEntry,
+    *,
+    calibration: Tiles,
+    tiles: Tiles,
+    labels: ArrayLike,
+    gate: Gate | None = None,
+    default: bool = False,
+    models: Registry | None = None,
+) -> tuple[ModelEntry | None, Quantised]:
+    """Publish `NAME-int8` beside a published detector if it passes the gate; None when it does not.
+
+    Arguments as in `exports.quantize.quantise`. It reads its logits by the float model's calibration.
+    """
+    name = f"{entry.name}-int8"
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / f"{name}.onnx"
+        found = quantise(entry.path, path, calibration=calibration, tiles=tiles, labels=labels, gate=gate)
+        if not found.accepted:
+            return None, found
+        record = {**entry.to_dict(), "tags": {**entry.tags, "precision": "int8"}}
+        record["metrics"] = {"quantised": found.to_dict()}
+        published = publish(
+            name, path, record, version=entry.version, kind="detector", default=default, models=models
+        )
+    return published, found
 
 
 def verify_all(models: Registry | None = None) -> dict[str, str]:

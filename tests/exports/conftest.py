@@ -8,7 +8,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
+
+from detector.model import PRESETS, FakeDetector
+from exports.to_onnx import Identity, export_detector
 
 MakeModel = Callable[..., Path]
 
@@ -82,6 +86,28 @@ def latent_generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [numpy_helper.from_array(np.array([-1, 3, 2, 2]), "shape")],
     )
     return _save(graph, tmp_path_factory.mktemp("latent") / "latent.onnx")
+
+
+@pytest.fixture(scope="session")
+def network() -> FakeDetector:
+    """A tiny detector whose batch norms have seen pictures and whose heads answer with more than zero."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = FakeDetector(PRESETS["tiny"])
+        net.train()(torch.randint(0, 256, (4, 64, 64, 3), dtype=torch.uint8))
+        for head in (net.heads.cell, net.heads.picture):
+            torch.nn.init.normal_(head.weight, std=0.5)
+            torch.nn.init.normal_(head.bias, std=0.5)
+    return net.eval()
+
+
+@pytest.fixture(scope="session")
+def exported(network: FakeDetector, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`network` as an ONNX file."""
+    path = tmp_path_factory.mktemp("exported") / "tiny.onnx"
+    identity = Identity("tiny", "1", task="finds fakes", command="touchstone train detector")
+    export_detector(network, path, identity)
+    return path
 
 
 def _save(graph: onnx.GraphProto, path: Path) -> Path:
