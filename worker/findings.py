@@ -5,12 +5,16 @@ A logit is raw, high = fake; nothing in here is calibrated.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evidence.medium import Coverage, MediaInfo, Pixels
+
+# Tiles uint8 (n, h, w, 3) -> logits (n,), maps (n, h / 8, w / 8): the `run` of a detector's session.
+Detect = Callable[[Pixels], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,15 @@ def line_of(report: Report) -> str:
     return json.dumps(report.to_dict(), separators=(",", ":"), allow_nan=False) + "\n"
 
 
+def document_of(report: Report) -> str:
+    """The report as a JSON document for people too: a line each for the fields of the contract."""
+    fields = (
+        f"  {json.dumps(name)}: {json.dumps(value, allow_nan=False)}"
+        for name, value in report.to_dict().items()
+    )
+    return "{\n" + ",\n".join(fields) + "\n}\n"
+
+
 class JsonlWriter:
     """One report a line, in the order they are added."""
 
@@ -47,7 +56,7 @@ class JsonWriter:
     def add(self, item: ReportItem) -> None:
         """Append one report. Raises OutputError."""
         if self._single:
-            self._sink.write(json.dumps(item.report.to_dict(), indent=2, allow_nan=False) + "\n")
+            self._sink.write(document_of(item.report))
         else:
             self._sink.write(("[" if self._count == 0 else ",") + "\n" + line_of(item.report).rstrip("\n"))
         self._count += 1

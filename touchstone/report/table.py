@@ -102,9 +102,9 @@ def _card_of(report: Report) -> Iterator[Text]:
 def _facts(report: Report) -> Iterator[tuple[str, str]]:
     """The named facts of a card; empty ones are left out."""
     media = report.media
-    if report.verdict is not None:
+    if report.verdict in ("real", "uncertain"):  # of a fake it is part of the sentence above
         yield "False alarms", wording.false_alarms(report)
-        yield "Stability", wording.stability(report)
+    yield "Stability", wording.stability(report)
     for limit in report.domain.why_not:
         yield "Limit", limit
     for region in report.regions[:_MOST_REGIONS]:

@@ -1,0 +1,223 @@
+"""From a decoded medium to raw findings: tiles, logits, heat grid, faces, frames. No policy in here.
+
+`examine` is a generator that owns no detector: it yields the tiles it wants scored and is sent their
+`Scores`. Whoever drives it decides how tiles meet in batches (`batching.py`), and a picture alone, a
+folder and a video go through the same lines. Tiles are native pixels; nothing is ever resized.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.aggregate import image_logit, spread, stitch, video_logit
+from detector.thresholds import Calibration
+from detector.tiles import CELL, Tile, choose, cut, plan
+from evidence.errors import DamagedMedia
+from evidence.medium import Coverage, Frame, MediaInfo, Pixels
+from worker.findings import Detect, FaceScore, Findings, FrameScore, Scores, Trial
+from worker.stability import retell, worth_retelling
+
+PREVIEW_SIDE = 1024
+FACE_TILES = 8  # tiles added so that each face is looked at
+MIN_FLAT_RUN = 4  # equal neighbours in a row, in pixels, that count as flat
+
+
+class Medium(Protocol):
+    """What `examine` needs of a decoded medium; `evidence.sandbox.DecodedMedium` is one."""
+
+    @property
+    def info(self) -> MediaInfo: ...
+
+    @property
+    def coverage(self) -> Coverage: ...
+
+    def frames(self) -> Iterator[Frame]: ...
+
+
+class Spotted(Protocol):
+    """A face as a finder reports it: `box` is [x0, y0, x1, y1] in pixels."""
+
+    @property
+    def box(self) -> tuple[float, float, float, float]: ...
+
+
+class FindsFaces(Protocol):
+    """What `examine` needs of a face finder; `evidence.faces.FaceFinder` is one."""
+
+    def find(self, pixels: Pixels) -> Sequence[Spotted]: ...
+
+
+@dataclass(frozen=True)
+class Lens:
+    """How a medium is looked at: the reading of logits, how many tiles, which face finder."""
+
+    calibration: Calibration
+    tiles_per_image: int = 64
+    tiles_per_frame: int = 12
+    faces: FindsFaces | None = None
+    preview: bool = False
+
+
+Examination = Generator[Pixels, Scores, Findings]
+OnFrame = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """One frame with what the detector said of it."""
+
+    frame: Frame
+    tiles: Sequence[Tile]
+    tiles_to_cover: int
+    scores: Scores
+    logit: float
+    spread: float
+    faces: Sequence[Spotted]
+
+
+def examine(medium: Medium, lens: Lens, on_frame: OnFrame | None = None) -> Examination:
+    """Look at every frame of a medium; yields uint8 (n, h, w, 3), is sent `Scores`, returns `Findings`.
+
+    `on_frame(done, expected)` is told of each frame. Raises the MediaError that decoding raises.
+    """
+    info = medium.info
+    still = info.kind == "image"
+    budget = lens.tiles_per_image if still else lens.tiles_per_frame
+    frames: list[FrameScore] = []
+    spreads: list[float] = []
+    worst: _Look | None = None
+    for frame in medium.frames():
+        faces = lens.faces.find(frame.pixels) if lens.faces and still else []
+        look = yield from _look(frame, budget, faces, lens.calibration.part_margin)
+        frames.append(FrameScore(frame.index, frame.time_seconds, look.logit))
+        spreads.append(look.spread)
+        if worst is None or look.logit > worst.logit:
+            worst = look
+        if on_frame is not None:
+            on_frame(len(frames), max(medium.coverage.expected, len(frames)))
+    if worst is None:
+        raise DamagedMedia(
+            f"No picture in {info.path} could be decoded.", "Try the original, undamaged file."
+        )
+    pixels = worst.frame.pixels
+    height, width = pixels.shape[:2]
+    grid = stitch(worst.scores.maps, worst.tiles, height, width)
+    logit, width_of_logit = _medium_logit(frames, spreads, still)
+    calibration = calibration_for(lens.calibration, info)
+    trials: tuple[Trial, ...] = ()
+    if worth_retelling(calibration, logit, width_of_logit):
+        trials = yield from retell(
+            pixels, worst.tiles, worst.scores, logit=logit, part_margin=lens.calibration.part_margin
+        )
+    found = worst.faces if still or lens.faces is None else lens.faces.find(pixels)
+    return Findings(
+        info=info,
+        coverage=medium.coverage,
+        logit=logit,
+        spread=width_of_logit,
+        frames=tuple(frames),
+        shown=max(range(len(frames)), key=lambda i: frames[i].logit),
+        grid=grid,
+        whole=float(worst.scores.logits.mean()),
+        tiles=len(worst.tiles),
+        tiles_to_cover=worst.tiles_to_cover,
+        flat_share=flat_share(pixels),
+        faces=tuple(_face_score(face, grid, height, width) for face in found),
+        trials=trials,
+        preview=_preview(pixels) if lens.preview else None,
+    )
+
+
+def picture_logit(pixels: Pixels, detect: Detect, *, tiles: int, part_margin: float) -> float:
+    """The logit that `examine` would give a still of these pixels, without trials, faces or heat."""
+    looking = _look(Frame(pixels), tiles, [], part_margin)
+    scores = Scores(*detect(next(looking)))
+    try:
+        looking.send(scores)
+    except StopIteration as done:
+        return float(done.value.logit)
+    raise AssertionError("a look asks once")
+
+
+def calibration_for(calibration: Calibration, info: MediaInfo) -> Calibration:
+    """The calibration that holds for a medium: by size and JPEG quality for pictures, pooled for video."""
+    if info.kind == "video":
+        return calibration.at()
+    return calibration.at(min(info.width, info.height), info.jpeg.quality if info.jpeg else None)
+
+
+def flat_share(pixels: Pixels) -> float:
+    """The share of the picture, 0..1, in runs of exactly equal pixels: high in drawings and screenshots.
+
+    Every eighth row is read; a run counts from `MIN_FLAT_RUN` equal neighbours on, since compression
+    leaves shorter ones in any sky.
+    """
+    rows = pixels[::8].astype(np.int16)
+    equal = (np.diff(rows, axis=1) == 0).all(axis=2)
+    if equal.shape[1] < MIN_FLAT_RUN:
+        return 0.0
+    windows = np.lib.stride_tricks.sliding_window_view(equal, MIN_FLAT_RUN, axis=1)
+    return float(windows.all(axis=2).mean())
+
+
+def _look(
+    frame: Frame, budget: int, faces: Sequence[Spotted], part_margin: float
+) -> Generator[Pixels, Scores, _Look]:
+    height, width = frame.pixels.shape[:2]
+    cover = plan(height, width)
+    tiles = _with_faces(choose(frame.pixels, cover, budget), cover, faces)
+    scores = yield cut(frame.pixels, tiles)
+    return _Look(
+        frame=frame,
+        tiles=tiles,
+        tiles_to_cover=len(cover),
+        scores=scores,
+        logit=image_logit(scores.logits, scores.maps, part_margin=part_margin),
+        spread=spread(scores.maps),
+        faces=faces,
+    )
+
+
+def _with_faces(tiles: list[Tile], cover: Sequence[Tile], faces: Sequence[Spotted]) -> list[Tile]:
+    """The tiles, and for up to `FACE_TILES` faces that have none the tile around their middle."""
+    kept = set(tiles)
+    for face in faces[:FACE_TILES]:
+        x, y = (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
+        around = [t for t in cover if t.y <= y < t.y + t.height and t.x <= x < t.x + t.width]
+        if around and kept.isdisjoint(around):
+            kept.add(around[0])
+    return [tile for tile in cover if tile in kept]
+
+
+def _medium_logit(frames: Sequence[FrameScore], spreads: Sequence[float], still: bool) -> tuple[float, float]:
+    """The medium's logit and its standard error: within frames and, in a video, between them."""
+    logits = np.array([frame.logit for frame in frames])
+    within = float(np.mean(np.square(spreads)))
+    if still:
+        return float(logits[0]), within**0.5
+    between = float(logits.var(ddof=1)) if len(logits) > 1 else 0.0
+    times = [frame.time_seconds for frame in frames]
+    return video_logit(logits, times), ((within + between) / len(logits)) ** 0.5
+
+
+def _face_score(face: Spotted, grid: NDArray[np.float64], height: int, width: int) -> FaceScore:
+    x0, y0 = max(0, int(face.box[0])), max(0, int(face.box[1]))
+    x1, y1 = min(width, int(np.ceil(face.box[2]))), min(height, int(np.ceil(face.box[3])))
+    cells = grid[y0 // CELL : max(y0 // CELL + 1, y1 // CELL), x0 // CELL : max(x0 // CELL + 1, x1 // CELL)]
+    seen = cells[np.isfinite(cells)]
+    return FaceScore((x0, y0, x1, y1), float(seen.mean()) if seen.size else None)
+
+
+def _preview(pixels: Pixels) -> Pixels:
+    height, width = pixels.shape[:2]
+    scale = PREVIEW_SIDE / max(height, width)
+    if scale >= 1:
+        return pixels.copy()
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
