@@ -79,7 +79,7 @@ def test_a_certain_switch_puts_the_whole_value_in_one_place() -> None:
     unpooled = Unpooled(5, 1)
     unpooled.values, unpooled.conv = nn.Identity(), nn.Identity()
     values_and_switches = torch.tensor([3.0, -50, -50, 50, -50]).reshape(1, 5, 1, 1)
-    assert unpooled(values_and_switches)[0, 0].tolist() == [[0, 0], [6, 0]]
+    torch.testing.assert_close(unpooled(values_and_switches)[0, 0], torch.tensor([[0.0, 0], [6, 0]]))
 
 
 def test_the_exported_operators_take_any_size(tmp_path: Path) -> None:
