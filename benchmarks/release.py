@@ -1,0 +1,134 @@
+"""The release, from data to shipped models: `make train` or `python -m benchmarks.release`.
+
+Five steps, each skipped when its result is there and resumed when it was interrupted: train the decoders
+of the reconstruction family, forge the aligned twins, train the detector, calibrate and measure it along
+the path that `touchstone scan` runs, publish detector and generators with their cards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks import forge_twins, train_family
+from benchmarks.measure import LIMITS, Measured, measure
+from detector.train import WEIGHTS, TrainConfig, train_detector
+from evidence.errors import TouchstoneError
+from exports.command import export_run
+from generators.forge import MANIFEST
+from generators.training.checkpoint import CHECKPOINT, RECORD
+
+VERSION = "0.1.0"
+DETECTOR = "touchstone-detector"
+# Decoders that ship for `touchstone generate` and the demo: three operators, three factors.
+SHIPPED_DECODERS = ("transposed-k4s2-x2", "haar-x4", "nearest-x8")
+# Noise generators that ship, trained by `touchstone train`: published name -> run folder.
+SHIPPED_GENERATORS = {
+    "vanilla-mnist": "vanilla",
+    "dcgan-faces": "dcgan",
+    "progressive-faces": "progressive",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the steps that are missing; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--detector-minutes", type=float, default=40.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="*", choices=list(_STEPS), default=list(_STEPS))
+    chosen = parser.parse_args(arguments)
+    try:
+        for name in chosen.only:
+            _say(f"{name} ...")
+            _STEPS[name](chosen)
+    except TouchstoneError as error:
+        _say(f"{error}")
+        return 1
+    return 0
+
+
+def _family(chosen: argparse.Namespace) -> None:
+    train_family.main(["--out", str(chosen.runs / "family"), "--seed", str(chosen.seed)])
+
+
+def _twins(chosen: argparse.Namespace) -> None:
+    where = ["--family", str(chosen.runs / "family"), "--out", str(chosen.runs / "twins")]
+    forge_twins.main([*where, "--seed", str(chosen.seed)])
+
+
+def _train(chosen: argparse.Namespace) -> None:
+    out = chosen.runs / "detector"
+    if (out / WEIGHTS).is_file() and (out / RECORD).is_file():
+        _say(f"{out} holds a trained detector.")
+        return
+    twins: Path = chosen.runs / "twins"
+    if not (twins / MANIFEST).is_file():
+        _twins(chosen)
+    record = train_detector(
+        twins,
+        out,
+        config=TrainConfig(),
+        budget_minutes=chosen.detector_minutes,
+        seed=chosen.seed,
+        resume=(out / CHECKPOINT).is_file(),
+    )
+    _say(f"{record.crops_seen} crops in {record.seconds:.0f} s, AUC of crops {record.auc:.4f}")
+
+
+def _publish_detector(chosen: argparse.Namespace) -> None:
+    """Publish uncalibrated, measure the published file, publish again with what was found."""
+    run = chosen.runs / "detector"
+    entry = export_run(run, DETECTOR, VERSION, default=True)
+    found = measure(entry, chosen.runs / "twins")
+    (chosen.runs / "release.json").write_text(json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
+    entry = export_run(run, DETECTOR, VERSION, default=True, facts=_facts(found))
+    _say(f"{entry.label} is published; its card is {entry.card}.")
+
+
+def _publish_generators(chosen: argparse.Namespace) -> None:
+    wanted = {f"reconstruction-{name}": f"family/{name}" for name in SHIPPED_DECODERS} | SHIPPED_GENERATORS
+    for name, folder in wanted.items():
+        if (chosen.runs / folder / RECORD).is_file():
+            _say(f"{export_run(chosen.runs / folder, name, VERSION).label} is published.")
+        else:
+            _say(f"{chosen.runs / folder} holds no finished run; {name} is not published.")
+
+
+_STEPS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "family": _family,
+    "twins": _twins,
+    "train": _train,
+    "detector": _publish_detector,
+    "generators": _publish_generators,
+}
+
+
+def _facts(found: Measured) -> dict[str, Any]:
+    """What the card and `models.json` say besides what the training run knows."""
+    return {
+        "calibration": found.calibration,
+        "metrics": found.metrics,
+        "data": found.data,
+        "splits": found.splits,
+        "rows": found.rows,
+        "false_alarms": found.false_alarms,
+        "limits": LIMITS,
+    }
+
+
+def _say(text: str) -> None:
+    Console(stderr=True).print(text, markup=False, highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
