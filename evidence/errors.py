@@ -6,6 +6,7 @@
     │   ├── UnsupportedMedia     code "unsupported"
     │   ├── DamagedMedia         code "damaged"
     │   ├── LimitExceeded        code "too_large"
+    │   ├── TooSmall             code "too_small"
     │   ├── UnreadableMedia      code "unreadable"
     │   ├── DecodeTimeout        code "timeout"
     │   └── DecoderCrashed       code "decoder_crashed"
@@ -77,6 +78,12 @@ class LimitExceeded(MediaError):
     """Raised when bytes, pixels, frames or seconds exceed the limits in the settings."""
 
     code = "too_large"
+
+
+class TooSmall(MediaError):
+    """Raised when a picture has too few pixels for there to be anything to examine."""
+
+    code = "too_small"
 
 
 class UnreadableMedia(MediaError):

@@ -12,7 +12,7 @@ Whatever is `uncertain` says why, and what would decide it.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -61,17 +61,15 @@ class Detector:
 
 @dataclass(frozen=True)
 class Decision:
-    """A report, and the full heat map (rows, cols) of probabilities 0..1 that it was read from, if any."""
+    """A report, and the full heat map (rows, cols) of probabilities 0..1 that it was read from."""
 
     report: Report
-    heat: NDArray[np.float32] | None = None
+    heat: NDArray[np.float32]
 
 
 def decide(findings: Findings, detector: Detector, timings: dict[str, float] | None = None) -> Decision:
     """The report on one medium; `timings` are milliseconds by stage."""
     info = findings.info
-    if nothing := domain.nothing_to_examine(findings):
-        return Decision(_no_verdict(info.sha256, media_of(info), nothing, detector))
     calibration = calibration_for(detector.calibration, info)
     score = calibration.score(findings.logit)
     low, high = calibration.interval(findings.logit, findings.spread)
@@ -123,10 +121,16 @@ def decide(findings: Findings, detector: Detector, timings: dict[str, float] | N
     return Decision(report, heat)
 
 
-def unable(path: str, error: MediaError, detector: Detector) -> Report:
-    """The report on a medium that could not be examined: a code, and what to do."""
-    media = {**dict.fromkeys(MEDIA_KEYS), "path": path}
-    return _no_verdict(path, media, Reason(error.code, str(error)), detector)
+def unable(path: str, error: MediaError, detector: Detector, info: MediaInfo | None = None) -> Report:
+    """The report on a medium that could not be examined: a code, and what to do; `info` if it was opened."""
+    media = media_of(replace(info, path=path)) if info else {**dict.fromkeys(MEDIA_KEYS), "path": path}
+    return Report(
+        id=_identity(info.sha256 if info else path, detector),
+        media=media,
+        status="unable",
+        reason=Reason(error.code, str(error)),
+        engine={"fingerprint": detector.fingerprint},
+    )
 
 
 MEDIA_KEYS = (
@@ -142,16 +146,6 @@ def media_of(info: MediaInfo) -> dict[str, Any]:
         "jpeg": {"quality": info.jpeg.quality, "sampling": info.jpeg.sampling} if info.jpeg else None,
     }
     return {key: known[key] if key in known else getattr(info, key) for key in MEDIA_KEYS}
-
-
-def _no_verdict(medium: str, media: dict[str, Any], reason: Reason, detector: Detector) -> Report:
-    return Report(
-        id=_identity(medium, detector),
-        media=media,
-        status="unable",
-        reason=reason,
-        engine={"fingerprint": detector.fingerprint},
-    )
 
 
 def _doubt(

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evidence.verdict import Reason, Verdict
+from evidence.verdict import Verdict
 from worker.findings import Findings
 
-NOTHING_SIDE = 32  # pixels: below this there is nothing to examine
 SMALL_SIDE = 64  # pixels: below this the detector sees more reflection than picture
 LOW_QUALITY = 30  # libjpeg quality: below this little but the compression is left
 FLAT_SHARE = 0.5  # of a still in runs of one colour; photographs at JPEG quality 40 stay below 0.45
@@ -26,18 +25,6 @@ class Limit:
     sentence: str
     advice: str
     blocks: tuple[Verdict, ...] = ("fake", "real")
-
-
-def nothing_to_examine(findings: Findings) -> Reason | None:
-    """Why a medium that was decoded gets no examination at all, or None."""
-    info = findings.info
-    if min(info.width, info.height) >= NOTHING_SIDE:
-        return None
-    return Reason(
-        "too_small",
-        f"At {info.width} x {info.height} pixels there is nothing to examine: a side has less than "
-        f"{NOTHING_SIDE}. Hand in the original it was made from.",
-    )
 
 
 def limits(findings: Findings) -> tuple[Limit, ...]:

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from detector.aggregate import image_logit, spread, stitch, video_logit
 from detector.thresholds import Calibration
 from detector.tiles import CELL, Tile, choose, cut, plan
-from evidence.errors import DamagedMedia
+from evidence.errors import DamagedMedia, TooSmall
 from evidence.medium import Coverage, Frame, MediaInfo, Pixels
 from worker.findings import Detect, FaceScore, Findings, FrameScore, Scores, Trial
 from worker.stability import retell, worth_retelling
 
 PREVIEW_SIDE = 1024
 FACE_TILES = 8  # tiles added so that each face is looked at
+SMALLEST_SIDE = 32  # pixels; below this there is nothing to examine
 MIN_FLAT_RUN = 4  # equal neighbours in a row, in pixels, that count as flat
 
 
@@ -84,9 +85,15 @@ class _Look:
 def examine(medium: Medium, lens: Lens, on_frame: OnFrame | None = None) -> Examination:
     """Look at every frame of a medium; yields uint8 (n, h, w, 3), is sent `Scores`, returns `Findings`.
 
-    `on_frame(done, expected)` is told of each frame. Raises the MediaError that decoding raises.
+    `on_frame(done, expected)` is told of each frame. Raises TooSmall, and what decoding raises.
     """
     info = medium.info
+    if min(info.width, info.height) < SMALLEST_SIDE:
+        raise TooSmall(
+            f"At {info.width} x {info.height} pixels there is nothing to examine: a side has less than "
+            f"{SMALLEST_SIDE}.",
+            "Hand in the original it was made from.",
+        )
     still = info.kind == "image"
     budget = lens.tiles_per_image if still else lens.tiles_per_frame
     frames: list[FrameScore] = []

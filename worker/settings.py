@@ -66,12 +66,20 @@ class Settings(BaseSettings):
     tiles_per_image: int = Field(64, ge=1, description="at most so many tiles of a still picture")
     tiles_per_frame: int = Field(12, ge=1, description="at most so many tiles of a video frame")
 
-    max_bytes: int = Field(_LIMITS.max_bytes, ge=1)
-    max_pixels: int = Field(_LIMITS.max_pixels, ge=1)
-    max_frames: int = Field(_LIMITS.max_frames, ge=1)
-    max_seconds: float = Field(_LIMITS.max_seconds, gt=0)
-    decode_seconds: float = Field(_LIMITS.decode_seconds, gt=0)
-    child_memory_bytes: int = Field(_LIMITS.child_memory_bytes, ge=1)
+    max_bytes: int = Field(_LIMITS.max_bytes, ge=1, description="a larger file is refused")
+    max_pixels: int = Field(
+        _LIMITS.max_pixels, ge=1, description="a larger picture is refused, before it is decoded"
+    )
+    max_frames: int = Field(
+        _LIMITS.max_frames, ge=1, description="at most so many frames of one medium are decoded"
+    )
+    max_seconds: float = Field(_LIMITS.max_seconds, gt=0, description="a longer video is refused")
+    decode_seconds: float = Field(
+        _LIMITS.decode_seconds, gt=0, description="decoding one medium may take so long"
+    )
+    child_memory_bytes: int = Field(
+        _LIMITS.child_memory_bytes, ge=1, description="memory of one decode child"
+    )
 
     @property
     def limits(self) -> DecodeLimits:

@@ -143,13 +143,6 @@ def test_outside_the_domain_there_is_no_verdict_either_way(
     assert word in report.reason.message
 
 
-def test_a_picture_of_one_pixel_is_unable_not_real() -> None:
-    report = reported(findings(-4.0, info=MediaInfo("a", "b", "image", "image/png", 9, 1, 1)))
-
-    assert (report.status, report.verdict, reason_of(report)) == ("unable", None, "too_small")
-    assert report.media["sha256"] == "b"
-
-
 def test_half_a_video_can_be_fake_but_not_real() -> None:
     seen = Coverage(decoded=10, expected=20, errors=3)
 
@@ -214,3 +207,11 @@ def test_what_cannot_be_examined_has_a_code_advice_and_every_media_field() -> No
     assert report.reason.code == "damaged"
     assert report.reason.message == "It is torn. Get another."
     assert set(report.media) == set(MEDIA_KEYS)
+
+
+def test_what_was_opened_before_it_failed_is_still_described() -> None:
+    info = MediaInfo("/tmp/x", "ab", "video", "video/mp4", 9, 64, 64)
+
+    report = unable("x.mp4", DamagedMedia("torn"), DETECTOR, info)
+
+    assert (report.media["path"], report.media["sha256"], report.media["kind"]) == ("x.mp4", "ab", "video")

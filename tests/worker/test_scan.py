@@ -10,7 +10,7 @@ from doubles import MediumOf, colour
 from tiny_detector import CALIBRATION, picture
 
 from detector.tiles import SIZE
-from evidence.errors import DamagedMedia
+from evidence.errors import DamagedMedia, TooSmall
 from evidence.medium import Pixels
 from worker.findings import Findings, Scores
 from worker.scan import Lens, Medium, OnFrame, examine, flat_share, picture_logit
@@ -117,6 +117,11 @@ def test_previews_are_small_copies() -> None:
 def test_a_medium_without_a_picture_is_damaged() -> None:
     with pytest.raises(DamagedMedia, match="No picture"):
         next(examine(MediumOf([]), Lens(CALIBRATION)))
+
+
+def test_a_picture_of_one_pixel_is_refused_not_judged() -> None:
+    with pytest.raises(TooSmall, match="1 x 1"):
+        next(examine(MediumOf([picture(1, 1, lean=0)]), Lens(CALIBRATION)))
 
 
 def test_flat_colour_is_told_from_a_photograph(make_photo: object) -> None:
