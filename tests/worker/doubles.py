@@ -24,7 +24,7 @@ class MediumOf:
         error: MediaError | None = None,
         name: str = "medium",
     ) -> None:
-        height, width = pictures[0].shape[:2] if pictures else (1, 1)
+        height, width = pictures[0].shape[:2] if pictures else (64, 64)
         self.info = MediaInfo(name, f"sha of {name}", kind, "image/png", 9, width, height, jpeg=jpeg)
         self.coverage = Coverage(len(pictures), len(pictures) if expected is None else expected, 0)
         self._pictures = pictures
