@@ -75,9 +75,12 @@ def opened(file: BinaryIO, mime: str) -> Iterator[tuple[InputContainer, VideoStr
 
 
 def read_timetable(container: InputContainer, stream: VideoStream) -> Timetable:
-    """Read all packets of the stream, decoding nothing."""
+    """Read all packets of the stream, decoding nothing.
+
+    AVI keeps no presentation times: FFmpeg's are guesses, wrong around pictures shown out of order.
+    """
     ticks, flags = array("q"), bytearray()
-    known, errors = True, 0
+    known, errors = container.format.name != "avi", 0
     for packet in packets(container, stream):
         if packet is None:
             errors += 1
@@ -91,13 +94,14 @@ def read_timetable(container: InputContainer, stream: VideoStream) -> Timetable:
     start = stream.start_time
     if start is None:
         start = int(numbers[shown].min()) if shown.any() else 0
+    shown &= numbers >= start
     tick_seconds = float(stream.time_base or Fraction(1, 1000))
     stated = stream.duration * tick_seconds if stream.duration else (container.duration or 0) / av.time_base
     return Timetable(
         ticks=numbers - start,
         key=marks & 1 == 1,
-        shown=shown & (numbers >= start),
-        known=known and len(numbers) > 0,
+        shown=shown,
+        known=known and bool(shown.any()),
         tick_seconds=tick_seconds,
         start=start,
         stated_seconds=stated if stated > 0 else None,

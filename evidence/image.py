@@ -19,8 +19,19 @@ from contextlib import contextmanager
 
 import cv2
 import numpy as np
+import PIL.MpoImagePlugin  # noqa: F401 - Pillow would import it in the sandbox, where nothing can be opened
 import pillow_heif
-from PIL import Image, UnidentifiedImageError
+from PIL import (  # the plugins are named so that Pillow never loads its forty others
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
 
 from evidence.claims import claims_of_image
 from evidence.colour import is_plain, to_srgb
@@ -31,6 +42,16 @@ from evidence.medium import JpegHistory, MediaInfo, Pixels
 from evidence.sniff import HEAD_BYTES, IMAGE_MIMES, sniff
 from evidence.source import read_media
 
+PARSERS = {
+    "image/jpeg": JpegImagePlugin.JpegImageFile.format,
+    "image/png": PngImagePlugin.PngImageFile.format,
+    "image/webp": WebPImagePlugin.WebPImageFile.format,
+    "image/avif": AvifImagePlugin.AvifImageFile.format,
+    "image/heic": pillow_heif.HeifImageFile.format,
+    "image/tiff": TiffImagePlugin.TiffImageFile.format,
+    "image/gif": GifImagePlugin.GifImageFile.format,
+    "image/bmp": BmpImagePlugin.BmpImageFile.format,
+}
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 # Our own cap, checked in `open_image` before any pixel is decoded, takes the place of Pillow's warning.
 Image.MAX_IMAGE_PIXELS = None
@@ -91,8 +112,7 @@ def translated(mime: str) -> Iterator[None]:
 
 def open_image(data: bytes, mime: str, limits: DecodeLimits) -> Image.Image:
     """A Pillow image over `data` by the one parser for `mime`; its size is checked, nothing decoded."""
-    parser = "HEIF" if mime == "image/heic" else mime.partition("/")[2].upper()
-    image = Image.open(io.BytesIO(data), formats=(parser,))
+    image = Image.open(io.BytesIO(data), formats=(PARSERS[mime],))
     width, height = image.size
     if width * height > limits.max_pixels:
         raise LimitExceeded(

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from evidence.medium import Sampling
 
 MAX_KEYFRAME_GAP_SECONDS = 10.0
+# A header may give the length of the sound, which outlasts the picture by up to so much.
+SOUND_SLACK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -41,21 +43,27 @@ class Timetable:
         """The ticks of the shown frames, in the order of showing."""
         return np.unique(self.ticks[self.shown])
 
-    def seconds(self) -> float:
-        """The length: as stated, or to the end of the last frame if that is later."""
+    def end_seconds(self) -> float:
+        """When the last frame that is really there ends."""
         order = self.order()
         if not self.known or not len(order):
-            return self.stated_seconds or 0.0
+            return 0.0
         step = float(np.median(np.diff(order))) if len(order) > 1 else 0.0
-        return max((float(order[-1]) + step) * self.tick_seconds, self.stated_seconds or 0.0)
+        return (float(order[-1]) + step) * self.tick_seconds
+
+    def seconds(self) -> float:
+        """The length: as stated, or to the end of the last frame if that is later."""
+        return max(self.end_seconds(), self.stated_seconds or 0.0)
 
     def fps_mode(self) -> Literal["constant", "variable"] | None:
-        """Constant when all frames stand within one tick of the median distance; `None` if unknown."""
+        """Constant when all steps are the median one, within a tick or 1.5 ms; `None` if unknown."""
         order = self.order()
         if not self.known or len(order) < 2:
             return None
         steps = np.diff(order)
-        return "constant" if np.abs(steps - np.median(steps)).max() <= 1 else "variable"
+        # Containers that count milliseconds alternate between 33 and 34.
+        slack = max(1.0, 0.0015 / self.tick_seconds)
+        return "constant" if np.abs(steps - np.median(steps)).max() <= slack else "variable"
 
 
 @dataclass(frozen=True)
@@ -82,54 +90,45 @@ def make_plan(
 
     "every" takes the first frame at or after each multiple of `every_seconds`. More than
     `max_frames` are thinned evenly over the whole length (a longer interval, not an early end).
-    `time_range` is [start, end) in seconds; the multiples stay those of the whole file.
+    `time_range` [start, end) in seconds keeps those of the whole's frames that lie in it.
     """
+    start, end = time_range or (0.0, table.seconds())
     order = table.order()
-    times = order * table.tick_seconds
-    start, end = time_range or (0.0, np.inf)
-    inside = order[(times >= start) & (times < end)]
-    keys = np.intersect1d(table.ticks[table.key & table.shown], inside)
-    lost = 0
-    if sampling.mode == "keyframes" and _keys_are_dense(table, keys, time_range):
+    keys = np.unique(table.ticks[table.key & table.shown])
+    # What a cut-off file lost held as many frames a second as what is left.
+    gone = table.seconds() - table.end_seconds() if time_range is None else 0.0
+    share_lost = gone / max(table.end_seconds(), SOUND_SLACK_SECONDS) if gone > SOUND_SLACK_SECONDS else 0.0
+    if sampling.mode == "keyframes" and _keys_are_dense(table, keys):
         wanted = keys
     elif sampling.mode == "all":
-        wanted = inside
+        wanted = order
     else:
-        stop = min(end, table.seconds())
-        every = max(sampling.every_seconds, (stop - start) / max_frames, table.tick_seconds)
-        wanted, lost = _on_grid(inside, table, every=every, start=start, stop=stop)
+        every = max(sampling.every_seconds, (end - start) / max_frames, table.tick_seconds)
+        wanted = _on_grid(order, table.tick_seconds, every)
+    if time_range is not None:
+        seconds = wanted * table.tick_seconds
+        wanted = wanted[(seconds >= start) & (seconds < end)]
     if len(wanted) > max_frames:
         wanted = wanted[np.linspace(0, len(wanted) - 1, max_frames).round().astype(int)]
     due = tuple(int(tick) for tick in wanted)
-    return Plan(due, _stretches(table, due), len(due) + lost)
+    return Plan(due, _stretches(table, due), len(due) + round(len(due) * share_lost))
 
 
-def _keys_are_dense(
-    table: Timetable, keys: NDArray[np.int64], time_range: tuple[float, float] | None
-) -> bool:
-    """True when no stretch of more than 10 s lies without a key frame."""
-    if not len(keys):
-        return False
-    start, end = time_range or (0.0, table.seconds())
-    edges = np.concatenate([[start], keys * table.tick_seconds, [min(end, table.seconds())]])
-    return bool(np.diff(edges).max() <= MAX_KEYFRAME_GAP_SECONDS)
+def _keys_are_dense(table: Timetable, keys: NDArray[np.int64]) -> bool:
+    """True when no 10 s of what is there pass without a key frame."""
+    edges = np.concatenate([[0.0], keys * table.tick_seconds, [table.end_seconds()]])
+    return len(keys) > 0 and bool(np.diff(edges).max() <= MAX_KEYFRAME_GAP_SECONDS)
 
 
-def _on_grid(
-    inside: NDArray[np.int64], table: Timetable, *, every: float, start: float, stop: float
-) -> tuple[NDArray[np.int64], int]:
-    """The first frame at or after each multiple of `every`, and how many multiples have none left.
+def _on_grid(order: NDArray[np.int64], tick_seconds: float, every: float) -> NDArray[np.int64]:
+    """The first frame at or after each multiple of `every`.
 
     Half a tick of slack keeps 29.97 frames a second, stored in whole ticks, on its multiples.
     """
-    first = int(np.ceil(start / every - 1e-9))
-    count = max(1, int(np.ceil(stop / every - 1e-9)) - first)
-    grid = (first + np.arange(count)) * every
-    places = np.searchsorted(inside * table.tick_seconds, grid - table.tick_seconds / 2)
-    wanted = inside[np.unique(places[places < len(inside)])]
-    # The last interval may simply hold no later frame; further ones were lost.
-    lost = max(0, int((places >= len(inside)).sum()) - 1)
-    return wanted, lost
+    seconds = order * tick_seconds
+    grid = np.arange(0.0, seconds[-1] + every, every)
+    places = np.searchsorted(seconds, grid - tick_seconds / 2)
+    return order[np.unique(places[places < len(order)])]
 
 
 def _stretches(table: Timetable, due: tuple[int, ...]) -> tuple[tuple[int, int], ...]:

@@ -16,8 +16,8 @@ from av.video.stream import VideoStream
 from evidence.errors import OutputError
 from evidence.medium import Pixels
 
-# One tick of a written file: fine enough for any frame rate and for hand-made time stamps.
-TICK = Fraction(1, 90_000)
+# For hand-made time stamps; MPEG-4 allows no finer tick than 1/65535.
+TICK = Fraction(1, 60_000)
 
 
 def write_video(
@@ -42,23 +42,24 @@ def write_video(
     options = {"preset": "veryfast"} if codec == "libx264" else {}
     if crf is not None:
         options["crf"] = str(crf)
+    rate = Fraction(fps).limit_denominator(1001)
+    tick = TICK if times is not None else 1 / rate
     try:
         with av.open(os.fspath(path), "w") as container:
             stream: VideoStream | None = None
             for index, pixels in enumerate(frames):
                 even = _even(pixels)
                 if stream is None:
-                    rate = Fraction(fps).limit_denominator(1001)
                     stream = cast(VideoStream, container.add_stream(codec, rate=rate, options=options))
                     _shape(stream.codec_context, even, codec)
-                    stream.codec_context.time_base = TICK
+                    stream.codec_context.time_base = tick
                     if keyframe_every is not None:
                         stream.codec_context.gop_size = keyframe_every
                     if rotation:
                         stream.set_display_rotation(rotation)
                 frame = VideoFrame.from_ndarray(even, format="rgb24")
-                seconds = times[index] if times is not None else index / fps
-                frame.pts, frame.time_base = round(seconds / TICK), TICK
+                frame.time_base = tick
+                frame.pts = index if times is None else round(times[index] / tick)
                 container.mux(stream.encode(frame))
             if stream is None:
                 raise OutputError(f"No frames were given for {path}.", "Give at least one.")
