@@ -42,6 +42,13 @@ CATALOGUE = {
         System("vanilla", "generators.systems.vanilla", "Vanilla", "digits", "Goodfellow et al. 2014"),
         System("dcgan", "generators.systems.dcgan", "Dcgan", "faces", "Radford et al. 2015"),
         System("progressive", "generators.systems.progressive", "Progressive", "faces", "Karras et al. 2017"),
+        System(
+            "reconstruction",
+            "generators.systems.reconstruction",
+            "ReconstructionGAN",
+            "photos",
+            "Zhang et al. 2019; Isola et al. 2016",
+        ),
     )
 }
 

@@ -224,7 +224,7 @@ class Progressive(AdversarialModel):
         self.image_shape = (config.channels, config.image_size, config.image_size)
         self.generator = Generator(config)
         self.discriminator = Discriminator(config)
-        self._images_seen = 0
+        self.images_seen = 0
 
     def fingerprint(self) -> dict[str, str]:
         return self.tags | {"loss": self.config.loss}

@@ -32,12 +32,10 @@ def sheet(pixels: Pixels, *, columns: int) -> Pixels:
 
 def save_sheet(path: Path, samples: Tensor, inputs: Tensor | None = None, *, columns: int = 8) -> None:
     """Write the samples as one PNG; with `inputs`, each row of answers stands under what it answers."""
-    pixels = to_pixels(samples)
-    if inputs is not None:
-        asked = to_pixels(inputs)
-        starts = range(0, len(pixels), columns)
-        pixels = np.concatenate([part[at : at + columns] for at in starts for part in (asked, pixels)])
-    picture = sheet(pixels, columns=columns)
+    parts = [to_pixels(images) for images in (inputs, samples) if images is not None]
+    starts = range(0, len(samples), columns)
+    rows = [sheet(part[at : at + columns], columns=columns) for at in starts for part in parts]
+    picture = np.concatenate(rows)
     if picture.shape[2] == 3:
         picture = np.ascontiguousarray(picture[..., ::-1])  # OpenCV writes BGR
     write_bytes(path, cv2.imencode(".png", picture)[1].tobytes())

@@ -136,7 +136,7 @@ def plot(lines: list[dict[str, Any]], path: Path) -> None:
     matplotlib.use("Agg", force=False)
     from matplotlib import pyplot
 
-    rows = [line for line in lines if "losses" in line]
+    rows = [line for line in lines if line.get("losses")]
     figure, axes = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
     for name in sorted({name for row in rows for name in row["losses"]}):
         points = [(row["images_seen"], row["losses"][name]) for row in rows if name in row["losses"]]

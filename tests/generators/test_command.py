@@ -1,0 +1,110 @@
+"""What `touchstone train` does: plan, override, open data, train, restore."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from evidence.errors import DataError, UsageError
+from generators import catalogue
+from generators.training.command import open_data, plan, run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    rng = np.random.default_rng(0)
+    for n in range(5):
+        cv2.imwrite(str(pictures / f"{n}.png"), rng.integers(0, 256, (40, 36, 3), np.uint8))
+    return pictures
+
+
+def test_a_plan_shows_the_preset_with_its_overrides_typed() -> None:
+    settled = plan(
+        "dcgan",
+        preset="smoke",
+        overrides={"width": "6", "betas": "0,0.9", "loss": "hinge", "discriminator_norm": "true"},
+        budget_minutes=3,
+    ).to_dict()
+    assert settled["settled"]["config"]["width"] == 6
+    assert settled["settled"]["config"]["loss"] == "hinge"
+    assert settled["settled"]["config"]["discriminator_norm"] is True
+    assert settled["settled"]["optimisation"]["betas"] == (0.0, 0.9)
+    assert settled["settled"]["budget_minutes"] == 3
+    assert settled["command"] == (
+        "touchstone train dcgan --preset smoke --data faces-celeba --budget-minutes 3 --seed 0 "
+        "--set width=6 --set betas=0,0.9 --set loss=hinge --set discriminator_norm=true"
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"depth": "3"}, "no option 'depth'"),
+        ({"width": "many"}, "not of the kind"),
+        ({"discriminator_norm": "perhaps"}, "not of the kind"),
+        ({"betas": "a,b"}, "not of the kind"),
+    ],
+)
+def test_overrides_that_make_no_sense_are_refused(overrides: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        plan("dcgan", overrides=overrides)
+
+
+def test_unknown_systems_presets_and_data_name_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="vanilla, dcgan"):
+        plan("biggan")
+    with pytest.raises(UsageError, match="published, shipped, smoke"):
+        plan("dcgan", preset="huge")
+    with pytest.raises(DataError, match="faces-celeba"):
+        open_data("no-such-set", (3, 8, 8), kind="faces")
+    with pytest.raises(UsageError, match="Its options"):
+        catalogue.preset("dcgan", "smoke", depth=3)
+
+
+def test_a_folder_of_pictures_trains_a_model_that_is_restored_from_its_run(
+    folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    record = run("vanilla", data=str(folder), preset="smoke", out=out, overrides={"total_images": "16"})
+    assert record.images_seen == 16
+    assert list(record.data_sha256) == ["pictures"]
+    assert f"--data {folder}" in record.command
+    assert json.loads((out / "config.json").read_text())["system"] == "vanilla"
+
+    model = catalogue.restore(out)
+    assert model.images_seen == 16
+    assert not model.training
+    average = torch.load(out / "checkpoint.pt", weights_only=True)["ema"]
+    assert all(torch.equal(value, average[key]) for key, value in model.generator.state_dict().items())
+    assert model.config == catalogue.preset("vanilla", "smoke").config
+
+
+def test_photos_are_cropped_natively_and_faces_squared(folder: Path) -> None:
+    crops = open_data(str(folder), (3, 32, 32), kind="photos")
+    squares = open_data(str(folder), (3, 32, 32), kind="faces")
+    digits = open_data(str(folder), (1, 28, 28), kind="digits")
+    assert crops.crop == 32
+    assert squares.crop is None
+    assert crops.flip
+    assert not digits.flip
+    assert digits.draw(2, torch.Generator().manual_seed(0)).images.shape == (2, 1, 28, 28)
+
+
+def test_restoring_from_a_folder_without_a_run_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no run folder"):
+        catalogue.restore(tmp_path)
+
+
+def test_the_first_weights_follow_the_seed() -> None:
+    first, again, other = (
+        catalogue.create("vanilla", "smoke", seed=seed).generator.state_dict() for seed in (0, 0, 1)
+    )
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert any(not torch.equal(first[key], other[key]) for key in first)

@@ -1,0 +1,181 @@
+"""The loop: exact resume after kill -9, refusals, divergence, collapse, Ctrl-C, budget, and its record."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from toy_gan import ToyConfig, pictures, toy
+
+from evidence.errors import ConfigMismatch, Diverged, OutputError, TrainingError
+from generators.training import checkpoint
+from generators.training.loop import Cadence, Progress, train
+
+BUSY = Cadence(log_seconds=0.0, sample_seconds=1e9, checkpoint_seconds=0.0)
+QUIET = Cadence(log_seconds=1e9, sample_seconds=1e9, checkpoint_seconds=1e9)
+
+_KILLED_AT_32 = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from toy_gan import pictures, toy
+from generators.training.loop import Cadence, train
+
+def kill(progress):
+    if progress.images_seen >= 32:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+train(toy(penalty="r1", penalty_weight=1.0), pictures(), out=Path(sys.argv[1]), seed=7, on_progress=kill,
+      device="cpu", cadence=Cadence(log_seconds=0.0, sample_seconds=1e9, checkpoint_seconds=0.0))
+"""
+
+
+def _lines(out: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_run_killed_with_kill_9_ends_with_the_weights_of_an_uninterrupted_one(tmp_path: Path) -> None:
+    options = {"penalty": "r1", "penalty_weight": 1.0}
+    train(toy(**options), pictures(), out=tmp_path / "whole", seed=7, device="cpu", cadence=BUSY)
+
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED_AT_32, str(tmp_path / "killed"), str(Path(__file__).parent)],
+        cwd=Path(__file__).resolve().parents[2],
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert checkpoint.load(tmp_path / "killed")["images_seen"] < 64
+    # Another first draw of weights: all of them must come from the checkpoint.
+    train(
+        toy(seed=99, **options),
+        pictures(),
+        out=tmp_path / "killed",
+        seed=7,
+        resume=True,
+        device="cpu",
+        cadence=BUSY,
+    )
+
+    whole, resumed = (checkpoint.load(tmp_path / name) for name in ("whole", "killed"))
+    for part in ("model", "ema"):
+        assert all(torch.equal(whole[part][key], resumed[part][key]) for key in whole[part])
+    steps = [line["step"] for line in _lines(tmp_path / "killed") if "losses" in line]
+    assert sorted(set(steps)) == list(range(1, 9))  # each step told, none lost
+
+
+def test_a_folder_with_a_run_is_never_overwritten(tmp_path: Path) -> None:
+    train(toy(total_images=8), pictures(), out=tmp_path, device="cpu", cadence=QUIET)
+    with pytest.raises(OutputError, match="--resume"):
+        train(toy(total_images=8), pictures(), out=tmp_path, device="cpu", cadence=QUIET)
+
+
+def test_resuming_with_another_configuration_names_each_field_that_differs(tmp_path: Path) -> None:
+    train(toy(total_images=8), pictures(), out=tmp_path, device="cpu", cadence=QUIET)
+    with pytest.raises(ConfigMismatch) as refusal:
+        train(
+            toy(total_images=8, generator_lr=0.5),
+            pictures(),
+            out=tmp_path,
+            seed=1,
+            resume=True,
+            device="cpu",
+            cadence=QUIET,
+        )
+    assert "optimisation.generator_lr: 0.0002 -> 0.5" in refusal.value.message
+    assert "seed: 0 -> 1" in refusal.value.message
+    assert "batch" not in refusal.value.message
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_with_the_last_good_state_saved(tmp_path: Path) -> None:
+    with pytest.raises(Diverged, match="at 24 images"):
+        train(toy(config=ToyConfig(breaks_at=24)), pictures(), out=tmp_path, device="cpu", cadence=QUIET)
+    state = checkpoint.load(tmp_path)
+    assert state["images_seen"] == 24
+    assert all(torch.isfinite(value).all() for value in state["model"].values())
+    assert _lines(tmp_path)[-1]["event"] == "diverged"
+
+
+def test_samples_that_become_alike_are_said_in_log_record_and_progress(tmp_path: Path) -> None:
+    notices: list[str] = []
+    record = train(
+        toy(config=ToyConfig(shrinks_at=48)),
+        pictures(),
+        out=tmp_path,
+        device="cpu",
+        cadence=Cadence(log_seconds=1e9, sample_seconds=0.0, checkpoint_seconds=1e9),
+        on_progress=lambda progress: notices.append(progress.notice),
+    )
+    assert record.collapsed_at[0] == 48
+    assert record.diversity < 0.1
+    assert any("collapsed" in notice for notice in notices)
+    assert any(line.get("event") == "collapse" for line in _lines(tmp_path))
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
+    said: list[str] = []
+
+    def press(progress: Progress) -> None:
+        said.append(progress.notice)
+        if progress.images_seen == 16 and said.count("") == 2:  # the second line of the log
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    record = train(toy(), pictures(), out=tmp_path, device="cpu", cadence=BUSY, on_progress=press)
+    assert (record.stopped, record.images_seen) == ("interrupted", 16)
+    assert "--resume" in said[-1]
+    assert signal.getsignal(signal.SIGINT) is before
+    finished = train(toy(), pictures(), out=tmp_path, resume=True, device="cpu", cadence=QUIET)
+    assert (finished.stopped, finished.images_seen) == ("total_images", 64)
+
+
+def test_a_spent_budget_stops_the_run_and_a_larger_one_goes_on(tmp_path: Path) -> None:
+    record = train(toy(), pictures(), out=tmp_path, budget_minutes=0.0, device="cpu", cadence=QUIET)
+    assert (record.stopped, record.images_seen) == ("budget", 0)
+    record = train(
+        toy(), pictures(), out=tmp_path, budget_minutes=10.0, resume=True, device="cpu", cadence=QUIET
+    )
+    assert (record.stopped, record.images_seen) == ("total_images", 64)
+
+
+def test_a_finished_run_leaves_its_configuration_record_samples_and_plot(tmp_path: Path) -> None:
+    record = train(toy(), pictures(), out=tmp_path, seed=4, command="touchstone train toy", device="cpu")
+    stored = json.loads((tmp_path / "record.json").read_text())
+    assert stored["command"] == "touchstone train toy"
+    assert stored["data_sha256"] == {"random": "0"}
+    assert stored["steps"] == record.steps == 8
+    assert stored["parameters"] == {"generator": 3 * 16 + 16 + 32, "discriminator": 17}
+    assert set(stored["losses"]) == {"generator", "discriminator"}
+    assert json.loads((tmp_path / "config.json").read_text())["seed"] == 4
+    assert [path.name for path in (tmp_path / "samples").iterdir()] == ["000000064.png"]
+    assert (tmp_path / "training.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_more_turns_of_one_player_follow_the_options_and_count_every_real(tmp_path: Path) -> None:
+    turns: list[str] = []
+    model = toy(discriminator_steps=3, generator_steps=2, generator_first=True, total_images=24)
+    for name in ("discriminator_loss", "generator_loss"):
+        played = getattr(model, name)
+        setattr(model, name, lambda *a, n=name, f=played: (turns.append(n), f(*a))[1])
+    record = train(model, pictures(), out=tmp_path, device="cpu", cadence=QUIET)
+    assert turns == ["generator_loss"] * 2 + ["discriminator_loss"] * 3
+    assert record.images_seen == 24
+
+
+def test_bf16_trains_and_leaves_weights_in_fp32(tmp_path: Path) -> None:
+    train(toy(precision="bf16", total_images=16), pictures(), out=tmp_path, device="cpu", cadence=QUIET)
+    weights = checkpoint.load(tmp_path)["model"]
+    assert {value.dtype for value in weights.values()} == {torch.float32, torch.int64}
+
+
+def test_a_damaged_checkpoint_is_refused_with_advice(tmp_path: Path) -> None:
+    train(toy(total_images=8), pictures(), out=tmp_path, device="cpu", cadence=QUIET)
+    target = tmp_path / checkpoint.CHECKPOINT
+    target.write_bytes(target.read_bytes()[:200])
+    with pytest.raises(TrainingError, match="cannot be read"):
+        train(toy(total_images=8), pictures(), out=tmp_path, resume=True, device="cpu", cadence=QUIET)
