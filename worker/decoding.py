@@ -24,10 +24,16 @@ PIXEL_BUDGET = 256 * 1024**2  # bytes of pixels under way; one medium alone may 
 FRAMES_AHEAD = 2  # of one video
 
 
+class OpenMedium(Medium, Protocol):
+    """A medium that holds a decode child until it is closed."""
+
+    def close(self) -> None: ...
+
+
 class Opens(Protocol):
     """Opens one medium by its path; `evidence.sandbox.DecoderPool.open` with its sampling bound."""
 
-    def __call__(self, path: str) -> Medium: ...
+    def __call__(self, path: str) -> OpenMedium: ...
 
 
 class Fetched:
@@ -44,7 +50,7 @@ class Fetched:
         self.opened = threading.Event()
         self.admitted = threading.Event()
         self._before = before
-        self._medium: Medium | None = None
+        self._medium: OpenMedium | None = None
         self._frames: queue.Queue[Frame | Exception | None] = queue.Queue(FRAMES_AHEAD)
 
     @property
@@ -87,7 +93,7 @@ class Fetched:
             budget.take(self, _bytes_of(self._medium.info))
         self.admitted.set()
         self.opened.set()
-        if self._medium is not None and not stopped.is_set():
+        if self._medium is not None:
             self._deliver(self._medium, stopped)
 
     def abandon(self) -> None:
@@ -96,7 +102,7 @@ class Fetched:
             while True:
                 self._frames.get_nowait()
 
-    def _deliver(self, medium: Medium, stopped: threading.Event) -> None:
+    def _deliver(self, medium: OpenMedium, stopped: threading.Event) -> None:
         frames = medium.frames()
         last: Exception | None = None
         while not stopped.is_set():
@@ -109,6 +115,7 @@ class Fetched:
             if frame is None:
                 break
             self._frames.put(frame)
+        medium.close()
         self._frames.put(last)
 
 

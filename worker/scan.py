@@ -153,8 +153,8 @@ def picture_logit(pixels: Pixels, detect: Detect, *, tiles: int, part_margin: fl
 
 
 def calibration_for(calibration: Calibration, info: MediaInfo) -> Calibration:
-    """The calibration that holds for a medium: by size and JPEG quality for pictures, pooled for video."""
-    if info.kind == "video":
+    """The calibration that holds for a medium: by size and JPEG quality for stills, else pooled."""
+    if info.kind != "image":
         return calibration.at()
     return calibration.at(min(info.width, info.height), info.jpeg.quality if info.jpeg else None)
 

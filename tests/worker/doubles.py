@@ -29,12 +29,16 @@ class MediumOf:
         self.coverage = Coverage(len(pictures), len(pictures) if expected is None else expected, 0)
         self._pictures = pictures
         self._error = error
+        self.closed = False
 
     def frames(self) -> Iterator[Frame]:
         for index, pixels in enumerate(self._pictures):
             yield Frame(pixels, index, index / 2)
         if self._error is not None:
             raise self._error
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def colour(tiles: Pixels) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -13,12 +13,11 @@ from evidence.errors import DamagedMedia, UnreadableMedia
 from evidence.medium import Frame
 from worker import decoding
 from worker.decoding import DecodeAhead, Fetched
-from worker.scan import Medium
 
 PIXELS = picture(64, 64, lean=0)
 
 
-def still(path: str) -> Medium:
+def still(path: str) -> MediumOf:
     return MediumOf([PIXELS], name=path)
 
 
@@ -52,7 +51,7 @@ def test_media_come_in_order_with_their_frames(closing: list[DecodeAhead]) -> No
 
 
 def test_one_that_cannot_be_opened_keeps_its_place(closing: list[DecodeAhead]) -> None:
-    def opens(path: str) -> Medium:
+    def opens(path: str) -> MediumOf:
         if path == "b":
             raise UnreadableMedia("gone")
         return still(path)
@@ -73,12 +72,13 @@ def test_an_error_among_the_frames_reaches_who_takes_them(closing: list[DecodeAh
     assert isinstance(next(frames), Frame)
     with pytest.raises(DamagedMedia, match="torn"):
         next(frames)
+    assert torn.closed
 
 
 def test_who_does_not_want_to_wait_is_told_so(closing: list[DecodeAhead]) -> None:
     go = threading.Event()
 
-    def slow(path: str) -> Medium:
+    def slow(path: str) -> MediumOf:
         go.wait()
         return still(path)
 
