@@ -24,7 +24,7 @@ from generators.systems.reconstruction import (
     ReconstructionConfig,
     load_member,
 )
-from generators.training.checkpoint import CONFIG
+from generators.training.checkpoint import RECORD
 
 # Crops keep the grid of the real's JPEG, of its halved chroma as well; decoders work on its multiples.
 GRID = 16
@@ -54,11 +54,11 @@ class Family:
         self._loaded: dict[str, Autoencoder] = {}
 
     def members(self) -> list[Member]:
-        """Every trained member, by name; raises DataError when there is none."""
+        """Every member whose training has ended, by name; raises DataError when there is none."""
         found = []
-        for settled in sorted(self.folder.glob(f"*/{CONFIG}")):
-            config = ReconstructionConfig(**json.loads(settled.read_text())["config"])
-            found.append(Member(settled.parent.name, config.family, config.upsampler, config.factor))
+        for record in sorted(self.folder.glob(f"*/{RECORD}")):
+            config = ReconstructionConfig(**json.loads(record.read_text())["config"])
+            found.append(Member(record.parent.name, config.family, config.upsampler, config.factor))
         if not found:
             raise DataError(
                 f"{self.folder} holds no trained decoder.", "Run python -m benchmarks.train_family first."

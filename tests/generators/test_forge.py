@@ -161,8 +161,11 @@ def test_worker_processes_forge_what_one_process_forges(
 
 def test_trained_members_rebuild_at_native_size(tmp_path: Path, make_photo: Callable[..., Pixels]) -> None:
     model = ReconstructionGAN(MEMBERS["transposed-k4s2-x2"])
-    checkpoint.begin(tmp_path / "some", checkpoint.configuration(model, seed=0, sha256={}), resume=False)
-    checkpoint.save(tmp_path / "some", {"ema": model.generator.state_dict()})
+    settled = checkpoint.configuration(model, seed=0, sha256={})
+    for name in ("some", "unfinished"):
+        checkpoint.begin(tmp_path / name, settled, resume=False)
+        checkpoint.save(tmp_path / name, {"ema": model.generator.state_dict()})
+    checkpoint.write_text(tmp_path / "some" / checkpoint.RECORD, json.dumps({"config": settled["config"]}))
     family = Family(tmp_path)
     assert family.members() == [Member("some", "transposed-k4s2", "transposed-k4s2", 2)]
     twin = family("some", make_photo(75, 101, 1))
