@@ -9,6 +9,7 @@ an unbroken one would, however many worker processes make the batches.
 
 from __future__ import annotations
 
+import signal
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -79,7 +80,6 @@ class Pairs(IterableDataset[PairBatch]):
         worker = torch.utils.data.get_worker_info()
         step, stride = self.first_step, 1
         if worker is not None:
-            cv2.setNumThreads(1)
             step, stride = step + worker.id, worker.num_workers
         while True:
             yield self.batch(step)
@@ -158,8 +158,15 @@ def loader(pairs: Pairs, *, workers: int = 1) -> Iterator[PairBatch]:
         prefetch_factor=4 if workers else None,
         # A fork of a process with running threads may hang; a fresh one imports what it needs.
         multiprocessing_context="spawn" if workers else None,
+        worker_init_fn=_begin_worker,
     )
     return iter(made)
+
+
+def _begin_worker(_: int) -> None:
+    """One thread; and Ctrl-C is for the trainer, which finishes its step and then ends the workers."""
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _pair_up(entries: Sequence[Entry], split: str, left_out: Sequence[str]) -> dict[Entry, Entry]:
