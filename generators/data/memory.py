@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evidence.errors import DataError
+from evidence.errors import DataError, MediaError
+from evidence.image import decode_image
 from evidence.medium import Pixels
 from generators.contract import Batch
 from generators.data import shards
@@ -146,11 +147,15 @@ class ImageSet:
 
 def decode(content: bytes, name: str, channels: int = 3) -> Pixels:
     """The upright pixels (H, W, C) of one encoded training picture, RGB or grey."""
-    mode = cv2.IMREAD_COLOR_RGB if channels == 3 else cv2.IMREAD_GRAYSCALE
-    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), mode)
-    if pixels is None:
-        raise DataError(f"The picture {name} cannot be decoded.", "Remove it or fetch it again.")
-    return np.asarray(pixels, np.uint8).reshape(*pixels.shape[:2], channels)
+    try:
+        _, pixels = decode_image(content)
+    except MediaError as error:
+        raise DataError(
+            f"{name} cannot be trained on. {error.message}", "Remove it or fetch it again."
+        ) from error
+    if channels == 1:
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
+    return pixels
 
 
 def _crop(fit: Fit, size: int) -> int | None:
