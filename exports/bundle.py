@@ -38,7 +38,7 @@ def publish(
     the parity record under "parity", calibration, licence) and whatever else the card shows. The same
     name and version is replaced. Raises `ModelError` when the model may not be published.
     """
-    models = models or Registry([SHIPPED])
+    models = Registry([SHIPPED]) if models is None else models
     label = f"{name}@{version}"
     data = _content(onnx_path)
     facts = read_graph(data)

@@ -94,7 +94,7 @@ def export_quantised(
 def verify_all(models: Registry | None = None) -> dict[str, str]:
     """Every installed model's label with "right", or with what is wrong with its file."""
     found = {}
-    for entry in models or registry():
+    for entry in registry() if models is None else models:
         try:
             entry.read()
             found[entry.label] = "right"

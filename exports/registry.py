@@ -149,9 +149,6 @@ class Registry:
     def __iter__(self) -> Iterator[ModelEntry]:
         return iter(self._entries)
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
     def get(self, name: str) -> ModelEntry:
         """The model `name`, `name@version`, or of the ONNX file at path `name`; raises `ModelNotFound`."""
         if name.endswith(".onnx"):
