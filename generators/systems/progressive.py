@@ -25,9 +25,6 @@ from generators.networks.equalized import (
     PixelNorm,
 )
 
-# The largest batch, taken while images are small; `Optimisation.batch` is that of the full resolution.
-LARGEST_BATCH = 128
-
 
 @dataclass(frozen=True)
 class Config:
@@ -41,6 +38,7 @@ class Config:
     first_size: int = 4
     stable_images: int = 600_000
     fade_images: int = 600_000
+    largest_batch: int = 128  # while images are small; `Optimisation.batch` is that of the full size
     loss: Literal["wasserstein", "bce", "relativistic"] = "wasserstein"
     drift: float = 1e-3  # weight of E D(x)^2, which keeps a critic's scale from wandering
 
@@ -71,6 +69,7 @@ PRESETS = {
             first_size=8,
             stable_images=20_000,
             fade_images=10_000,
+            largest_batch=32,
             loss="bce",
             drift=0.0,
         ),
@@ -245,7 +244,7 @@ class Progressive(AdversarialModel):
 
     def batch_size(self) -> int:
         size = sizes(self.config)[self.growth.level]
-        return min(LARGEST_BATCH, self.optimisation.batch * self.config.image_size // size)
+        return min(self.config.largest_batch, self.optimisation.batch * self.config.image_size // size)
 
     def phase(self) -> int:
         # As released: Adam starts anew both when a block begins to fade in and when it is whole.
