@@ -24,14 +24,15 @@ from evidence.limits import DecodeLimits
 from evidence.medium import Coverage, JpegHistory, Pixels, Sampling
 from evidence.video import read_frames, write_video
 from exports.registry import ModelEntry, registry
-from exports.sampling import reconstruct, sample
+from exports.runtime import GeneratorSession
+from exports.sampling import grid, reconstruct, sample
 
 LIMITS = DecodeLimits()
 TWINS = ("pagoda.jpg", "dahlia.jpg", "rocket.jpg", "cat.png", "coffee.png", "astronaut.png")
 PORTRAIT, FACE = "hopper.jpg", (150, 55, 385, 330)  # box of the face, x0 y0 x1 y1
 CLIP, CLIP_SECONDS, FORGED_SECONDS = "street.mp4", 6.0, (2.0, 4.0)
 FPS = 25
-SHEET, SHEET_SIDE, SHEET_SEED = "sheet.png", 6, 1
+SHEET, SHEET_PICTURES, SHEET_SEED = "sheet.png", 36, 1
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,8 @@ def _forgeries(real: Path, forged: Path) -> Iterator[Origin]:
     yield _new_face(real / PORTRAIT, forged / PORTRAIT, forger)
     yield _new_middle(real / CLIP, forged / CLIP, forger)
     for entry in _generators("noise")[:1]:
-        pictures = sample(entry, SHEET_SIDE**2, SHEET_SEED)
-        rows = [np.hstack(pictures[at : at + SHEET_SIDE]) for at in range(0, len(pictures), SHEET_SIDE)]
-        _write(forged / SHEET, np.vstack(rows), None)
+        pictures = sample(entry, SHEET_PICTURES, SHEET_SEED)
+        _write(forged / SHEET, grid(pictures), None)
         yield Origin(f"forged/{SHEET}", "fake", f"{len(pictures)} pictures drawn by {entry.label}")
 
 
@@ -96,10 +96,11 @@ def _new_middle(real: Path, forged: Path, forger: ModelEntry) -> Origin:
     start, end = FORGED_SECONDS
     sampling = Sampling(mode="all", max_frames=int(CLIP_SECONDS * FPS))
     frames = read_frames(real, sampling, LIMITS, Coverage())
+    session = GeneratorSession(forger)
 
     def spliced() -> Iterator[Pixels]:
         for frame in frames:
-            yield reconstruct(forger, frame.pixels) if start <= frame.time_seconds < end else frame.pixels
+            yield reconstruct(session, frame.pixels) if start <= frame.time_seconds < end else frame.pixels
 
     write_video(forged, spliced(), FPS, crf=18)
     return Origin(

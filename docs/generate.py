@@ -1,0 +1,102 @@
+"""Writes the pages that list things, from the code: `python docs/generate.py`, or `--check` in the tests.
+
+cli.md from the commands, settings.md from the settings, errors.md from the tree of errors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from evidence import errors
+from worker.settings import Settings
+
+FOLDER = Path(__file__).parent
+_NOTE = "<!-- Written by docs/generate.py: change the code, then run it. -->\n"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write every page, or with `--check` name those that differ from the code; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, fail when a page is old")
+    check = parser.parse_args(arguments).check
+    old = []
+    for name, write in PAGES.items():
+        text = _NOTE + "\n" + "\n".join(write()) + "\n"
+        path = FOLDER / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            old.append(name)
+            if not check:
+                path.write_text(text, encoding="utf-8")
+    if check and old:
+        print(f"Old: {', '.join(old)}. Run python docs/generate.py.")
+        return 1
+    return 0
+
+
+def cli() -> Iterator[str]:
+    """Every command with its arguments and options, as typer's own tool writes them."""
+    command = [sys.executable, "-m", "typer", "touchstone.cli.main", "utils", "docs"]
+    command += ["--name", "touchstone", "--title", "The command line"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=FOLDER.parent)
+    yield run.stdout.strip()
+
+
+def settings() -> Iterator[str]:
+    """Every setting with its environment variable, default and meaning."""
+    yield "# Settings\n"
+    yield (
+        "Read from the environment, then from `touchstone.toml` in the working directory (without the "
+        "prefix, in lower case), then the default. `touchstone doctor` prints what is in force.\n"
+    )
+    yield "| variable | default | means |"
+    yield "|---|---|---|"
+    prefix = Settings.model_config["env_prefix"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default_factory is not None or field.default is None else field.default
+        yield _row(
+            f"`{prefix}{name.upper()}`", f"`{default}`" if default != "" else "", field.description or ""
+        )
+
+
+def error_codes() -> Iterator[str]:
+    """Every code a report or a message can carry."""
+    yield "# Errors\n"
+    yield (
+        "A file that cannot be examined has `status: unable`, a code from the first table, and a sentence "
+        "that says what was found, what was allowed and what to do. A command that cannot do its work "
+        "prints `touchstone: code: sentence`.\n"
+    )
+    for title, base in (
+        ("Of one file", errors.MediaError),
+        ("Of a model", errors.ModelError),
+        ("Of training and evaluation", errors.TrainingError),
+        ("Of a command", errors.TouchstoneError),
+    ):
+        yield f"## {title}\n"
+        yield "| code | when |"
+        yield "|---|---|"
+        for kind in base.__subclasses__():
+            if not kind.__subclasses__():
+                said = " ".join((kind.__doc__ or "").removeprefix("Raised when ").split("\n\n")[0].split())
+                yield _row(f"`{kind.code}`", said[:1].upper() + said[1:])
+        yield ""
+
+
+PAGES: dict[str, Callable[[], Iterator[str]]] = {
+    "cli.md": cli,
+    "settings.md": settings,
+    "errors.md": error_codes,
+}
+
+
+def _row(*cells: str) -> str:
+    """A row of a table; a bar inside a cell would end it."""
+    return "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
