@@ -49,23 +49,23 @@ def publish(
             "Publish it through `touchstone export`, which compares it with its network.",
         )
     _check_sizes(label, len(data), models)
-    entry = ModelEntry(
-        name=name,
-        version=version,
-        kind=kind,
-        file=f"{name}-{version}.onnx",
-        sha256=sha256(data).hexdigest(),
-        size_bytes=len(data),
-        default=default,
-        opset=facts.opset,
-        card=f"{name}-{version}.md",
-        **{key: record[key] for key in _RECORDED if key in record},
-    )
-    folder = models.folders[0]
+    row = {
+        "name": name,
+        "version": version,
+        "kind": kind,
+        "file": f"{name}-{version}.onnx",
+        "sha256": sha256(data).hexdigest(),
+        "size_bytes": len(data),
+        "default": default,
+        "opset": facts.opset,
+        "card": f"{name}-{version}.md",
+    }
+    recorded = {key: record[key] for key in _RECORDED if key in record}
+    entry = ModelEntry.from_dict({**recorded, **row}, models.folders[0])
     shown = {**record, **entry.to_dict()}
     card = write_card(shown) if kind == "detector" else write_generator_card(shown)
-    write_whole(folder / entry.file, data)
-    write_whole(folder / entry.card, card.encode())
+    write_whole(entry.path, data)
+    write_whole(entry.folder / entry.card, card.encode())
     return models.add(entry)
 
 

@@ -12,9 +12,16 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from detector.model import PRESETS, FakeDetector
+from exports import bundle
 from exports.to_onnx import Identity, export_detector
 
 MakeModel = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def _shipped_models_stay_as_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whatever a test publishes without naming a folder goes to scratch, never into the repository."""
+    monkeypatch.setattr(bundle, "SHIPPED", tmp_path / "shipped")
 
 
 @pytest.fixture(scope="session")

@@ -28,10 +28,10 @@ class Blocked:
 sys.meta_path.insert(0, Blocked())
 from pathlib import Path
 from exports.bundle import publish
-from exports.registry import ModelEntry, registry
+from exports.registry import ModelEntry
 from exports.sampling import sample
 pictures = sample(ModelEntry.from_file(Path(sys.argv[1]), "generator"), 2, 0)
-print(len(registry()) >= 0, pictures[1].shape)
+print(len(pictures), pictures[1].shape)
 """
 
 
@@ -125,4 +125,4 @@ def test_the_runtime_half_draws_where_torch_and_onnx_are_not_installed(latent_ge
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert run.stdout.strip() == "True (2, 2, 3)"
+    assert run.stdout.strip() == "2 (2, 2, 3)"

@@ -1,0 +1,120 @@
+"""A run folder becomes a published model, through the gates; what is published can be checked."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detector.model import FakeDetector, save
+from detector.train import WEIGHTS
+from evidence.errors import UsageError
+from exports import command
+from exports.command import export_quantised, export_run, verify_all
+from exports.parity import check_detector, check_generator
+from exports.quantize import Gate
+from exports.registry import ModelEntry, Registry
+from exports.runtime import open_detector
+from exports.sampling import sample
+from generators import catalogue
+from generators.training import checkpoint
+
+RUN = {
+    "command": "touchstone train it",
+    "config": {"width": 4},
+    "seed": 3,
+    "data_sha256": {"a.tar": "00"},
+    "hardware": "a processor",
+    "seconds": 1.5,
+    "commit": "abc",
+}
+SIZES = ((64, 64), (72, 136))
+
+
+@pytest.fixture(autouse=True)
+def _few_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gate at sizes that a test can wait for; the whole range is a benchmark's business."""
+    monkeypatch.setattr(
+        command, "check_detector", lambda net, path: check_detector(net, path, sizes=SIZES, batches=(1, 2))
+    )
+    monkeypatch.setattr(
+        command, "check_generator", lambda model, path: check_generator(model, path, batches=(1, 2))
+    )
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Registry:
+    (tmp_path / "models").mkdir()
+    return Registry([tmp_path / "models"])
+
+
+def test_a_detectors_run_is_published_with_what_was_measured(
+    network: FakeDetector, tmp_path: Path, models: Registry
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    save(network, run / WEIGHTS)
+    (run / "record.json").write_text(json.dumps({**RUN, "crops_seen": 99, "auc": 0.75}))
+    facts = {"calibration": {"temperature": 2.0}, "metrics": {"recall": 0.5}, "limits": ["Nights."]}
+    entry = export_run(run, "d", "1", default=True, facts=facts, models=models)
+    assert models.default("detector") == entry
+    assert entry.training["images_seen"] == 99
+    assert entry.training["command"] == "touchstone train it"
+    assert entry.calibration == {"temperature": 2.0}
+    assert (entry.metrics["auc"], entry.metrics["recall"]) == (0.75, 0.5)
+    assert entry.metrics["parity"]["sizes"] == [[64, 64], [72, 136]]
+    assert "Nights." in (entry.folder / entry.card).read_text()
+    assert open_detector(entry).run(np.zeros((1, 64, 64, 3), np.uint8))[1].shape == (1, 8, 8)
+
+
+def test_a_gans_run_is_published_and_can_be_sampled(tmp_path: Path, models: Registry) -> None:
+    run, model = tmp_path / "run", catalogue.create("dcgan", "smoke", latent_law="uniform")
+    settled = checkpoint.configuration(model, seed=3, sha256={"a.tar": "00"})
+    checkpoint.begin(run, settled, resume=False)
+    state = {"model": model.state_dict(), "ema": model.generator.state_dict(), "images_seen": 5}
+    checkpoint.save(run, state)
+    (run / "record.json").write_text(json.dumps({**RUN, "images_seen": 5}))
+    entry = export_run(run, "g", "1", models=models)
+    assert entry.task == "noise"
+    assert entry.inputs[0]["law"] == "uniform"
+    assert entry.tags["system"] == "dcgan"
+    assert sample(entry, 2, 0)[0].shape == (32, 32, 3)
+
+
+def test_a_folder_without_a_finished_run_is_refused(tmp_path: Path, models: Registry) -> None:
+    with pytest.raises(UsageError, match=r"record\.json"):
+        export_run(tmp_path, "x", "1", models=models)
+    (tmp_path / "record.json").write_text("{}")
+    with pytest.raises(UsageError, match="how it came to be"):
+        export_run(tmp_path, "x", "1", models=models)
+
+
+def test_a_quantised_detector_is_published_only_when_it_passes(exported: Path, models: Registry) -> None:
+    tiles = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3), dtype=np.uint8)
+    given = {"calibration": tiles, "tiles": tiles, "labels": np.arange(8) % 2, "models": models}
+    source = ModelEntry.from_file(exported)
+    wide = Gate(max_logit=1e9, mean_logit=1e9, flips=1.0, auc=1.0)
+    refused, found = export_quantised(source, gate=replace(wide, mean_logit=0.0), **given)
+    assert refused is None
+    assert found.refused
+    assert list(models) == []
+    entry, found = export_quantised(source, gate=wide, **given)
+    assert entry is not None
+    assert (entry.name, entry.tags["precision"]) == ("tiny-int8", "int8")
+    assert entry.metrics["quantised"]["mean_logit"] == found.mean_logit
+
+
+def test_every_model_is_verified_and_the_changed_one_named(exported: Path, models: Registry) -> None:
+    folder = models.folders[0]
+    for name in ("a", "b"):
+        shutil.copy(exported, folder / f"{name}.onnx")
+        models.add(ModelEntry.from_file(folder / f"{name}.onnx"))
+    (folder / "b.onnx").write_bytes(b"changed")
+    found = verify_all(models)
+    assert found["a@0"] == "right"
+    assert "sha256" in found["b@0"]
+    assert verify_all(Registry([])) == {}
