@@ -19,7 +19,6 @@ from contextlib import contextmanager
 
 import cv2
 import numpy as np
-import PIL.MpoImagePlugin  # noqa: F401 - Pillow would import it in the sandbox, where nothing can be opened
 import pillow_heif
 from PIL import (  # the plugins are named so that Pillow never loads its forty others
     AvifImagePlugin,
