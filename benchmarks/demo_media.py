@@ -7,6 +7,7 @@ parts come from one encoder. `origins.json` beside them says of every file what 
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -71,10 +72,10 @@ def _forgeries(real: Path, forged: Path) -> Iterator[Origin]:
     forger = forgers[len(TWINS) % len(forgers)]
     yield _new_face(real / PORTRAIT, forged / PORTRAIT, forger)
     yield _new_middle(real / CLIP, forged / CLIP, forger)
-    for entry in _generators("noise")[:1]:
-        pictures = sample(entry, SHEET_PICTURES, SHEET_SEED)
-        _write(forged / SHEET, grid(pictures), None)
-        yield Origin(f"forged/{SHEET}", "fake", f"{len(pictures)} pictures drawn by {entry.label}")
+    entry = max(_generators("noise"), key=_output_pixels)
+    pictures = sample(entry, SHEET_PICTURES, SHEET_SEED)
+    _write(forged / SHEET, grid(pictures), None)
+    yield Origin(f"forged/{SHEET}", "fake", f"{len(pictures)} pictures drawn by {entry.label}")
 
 
 def _new_face(real: Path, forged: Path, forger: ModelEntry) -> Origin:
@@ -119,6 +120,11 @@ def _generators(task: str) -> list[ModelEntry]:
             "Restore exports/models from the release, or make the models with `make train`.",
         )
     return found
+
+
+def _output_pixels(entry: ModelEntry) -> int:
+    """Values in one picture of a generator; free sides count nothing."""
+    return math.prod(side for side in entry.outputs[0]["shape"] if isinstance(side, int))
 
 
 def _write(path: Path, pixels: Pixels, jpeg: JpegHistory | None) -> None:
