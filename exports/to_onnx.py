@@ -68,12 +68,14 @@ def generator_interface(model: AdversarialModel) -> Interface:
     example = model.export_inputs(2)
     free = set(model.dynamic_axes())
     inputs: dict[str, Shape] = {name: ("batch", *value.shape[1:]) for name, value in example.items()}
-    channels, *sides = model.image_shape
-    images: Shape = ("batch", channels, *sides)
+    # A growing generator may have stopped below its final size, so the shape is looked at, not believed.
+    frozen = copy.deepcopy(model.generator).cpu().float().eval()
+    with torch.no_grad():
+        images: Shape = ("batch", *frozen(**example).shape[1:])
     if {"height", "width"} <= free:
         first = next(iter(inputs))
         inputs[first] = ("batch", int(inputs[first][1]), "height", "width")
-        images = ("batch", channels, "height", "width")
+        images = ("batch", images[1], "height", "width")
     steps = {"height": GENERATOR_STEP, "width": GENERATOR_STEP}
     return Interface(example, inputs, {"images": images}, steps)
 
@@ -164,5 +166,5 @@ def _name_axes(model: onnx.ModelProto, interface: Interface) -> None:
                 raise ModelError(
                     f"The exported {value.name} has an axis of {axis.dim_value or axis.dim_param!r}, "
                     f"expected {said}.",
-                    "State the true shape in the model's `image_shape` or `export_inputs`.",
+                    "State the true shape in the `Interface` or in the model's `export_inputs`.",
                 )

@@ -17,7 +17,15 @@ from evidence.errors import ModelError
 from exports.graph import read_graph
 from exports.registry import ModelEntry
 from exports.runtime import GeneratorSession, open_detector
-from exports.to_onnx import OPSET, Identity, Interface, export, export_detector, export_generator
+from exports.to_onnx import (
+    OPSET,
+    Identity,
+    Interface,
+    export,
+    export_detector,
+    export_generator,
+    generator_interface,
+)
 from generators import catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,6 +84,16 @@ def test_a_generator_of_noise_takes_any_batch(tmp_path: Path) -> None:
     for count in (1, 5):
         z = model.export_inputs(count)["z"].numpy()
         assert session.run(z=z).shape == (count, *model.image_shape)
+
+
+def test_a_generator_that_stopped_growing_exports_at_its_own_size() -> None:
+    model = catalogue.create("progressive", "smoke")
+    channels, side, _ = model.image_shape
+    young = generator_interface(model).outputs["images"]
+    model.images_seen = model.optimisation.total_images
+    assert generator_interface(model).outputs["images"] == ("batch", channels, side, side)
+    assert young[0] == "batch"
+    assert young[2] == young[3] < side
 
 
 class _Doubling(nn.Module):
