@@ -12,6 +12,7 @@ import pytest
 from benchmarks import demo_originals
 from benchmarks.demo_originals import ORIGINALS, fetch_originals
 from benchmarks.false_alarms import wilson
+from benchmarks.figures import render
 from benchmarks.media import pan, photo_like
 from benchmarks.memory import watch
 from evidence.errors import DataError
@@ -74,3 +75,24 @@ def test_an_index_that_gives_other_bytes_is_refused(tmp_path: Path, monkeypatch:
     with pytest.raises(DataError, match="expected 8378025a"):
         fetch_originals(tmp_path / "real")
     assert list((tmp_path / "real").iterdir()) == []
+
+
+def test_the_table_of_figures_says_what_was_measured_and_what_was_not() -> None:
+    row = {"n": 300, "fake": 3, "rate": 0.01, "interval": [0.003, 0.029]}
+    results = {
+        "false_alarms": {
+            "rows": [
+                {"source": "lfw", "condition": "JPEG q75", **row},
+                {"source": "pooled", "condition": "all", **row},
+            ],
+            "clips": {"a.mp4": "real", "b.mp4": "uncertain", "c.mp4": "fake"},
+        },
+        "scan": {"results": [{"name": "small", "end_to_end": 3.2, "over_bare": 1.1}]},
+    }
+
+    lines = list(render(None, results))
+
+    assert any("1.0 % (0.3 to 2.9 %) of 300: lfw, JPEG q75" in line for line in lines)
+    assert any("2 of 3" in line for line in lines)
+    assert any("125 a second; 1.10 of the slowest stage alone" in line for line in lines)
+    assert sum("not measured yet" in line for line in lines) == len(lines) - 2 - 4
