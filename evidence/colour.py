@@ -3,7 +3,7 @@
 Profiles are applied by LittleCMS (through Pillow's ImageCms, perceptual intent). A profile that
 moves no colour of a probe cube by more than one level is taken for sRGB and costs nothing more;
 one that cannot be parsed, or that belongs to another colour space, is left aside as every viewer
-does. Sixteen bits are rounded to eight.
+does. Sixteen bits of grey are rounded to eight; of sixteen-bit colour Pillow keeps the upper eight.
 """
 
 from __future__ import annotations
