@@ -31,7 +31,7 @@ Device = Literal["auto", "cpu", "cuda", "tensorrt"]
 
 
 def _data_dir() -> Path:
-    """Where this machine keeps a program's own data, such as the face model."""
+    """Where this machine keeps a program's own data; `evidence.faces` looks there for a face model."""
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "touchstone"
     if sys.platform == "darwin":

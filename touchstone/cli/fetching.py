@@ -28,7 +28,7 @@ FILES = {
     "yunet": Remote(
         url="https://media.githubusercontent.com/media/opencv/opencv_zoo/main/models/face_detection_yunet/"
         "face_detection_yunet_2026may.onnx",
-        file="face_detection_yunet.onnx",
+        file="face_detection_yunet_2026may.onnx",
         sha256="ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0",
         size_bytes=229_738,
         licence="MIT",

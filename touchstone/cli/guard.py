@@ -14,8 +14,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-import click
-
 from evidence.errors import SettingsError, TouchstoneError, UsageError
 
 DONE, SOME_FAILED, WRONG_USAGE, NOTHING_DONE, FAKE_FOUND, INTERRUPTED = 0, 1, 2, 3, 10, 130
@@ -32,16 +30,14 @@ class Interrupted(Exception):
         self.advice = advice
 
 
-def guarded(command: Callable[[], int | None]) -> int:
+def guarded(command: Callable[[], object]) -> int:
     """Run a command and return its exit code, whatever happens in it."""
     try:
-        return command() or DONE
-    except click.exceptions.Exit as done:
-        return done.exit_code
-    except click.ClickException as error:
-        error.show()
-        return WRONG_USAGE
-    except (KeyboardInterrupt, click.Abort):
+        command()
+        return DONE
+    except SystemExit as end:  # how typer ends, with 2 when it could not make sense of the arguments
+        return end.code if isinstance(end.code, int) else DONE
+    except KeyboardInterrupt:
         return _say("Interrupted.", INTERRUPTED)
     except Interrupted as stop:
         return _say(f"Interrupted. {stop.advice}", INTERRUPTED)

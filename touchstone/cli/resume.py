@@ -91,11 +91,15 @@ class ResumeFile:
 
     def _read(self) -> int:
         """Index the lines, cut a torn one off, and say where the file ends."""
+        if self.path.exists() and not self.path.is_file():
+            raise self._strange()
         try:
             with self.path.open("rb+") as lines:
-                end = 0
+                if (start := lines.read(len(_START))) != _START[: len(start)]:
+                    raise self._strange()
+                end = lines.seek(0)
                 for line in lines:
-                    if not line.endswith(b"\n") and (line.startswith(_START) or _START.startswith(line)):
+                    if not line.endswith(b"\n"):
                         break
                     self._index(line, end)
                     end += len(line)
@@ -106,6 +110,12 @@ class ResumeFile:
         except OSError as error:
             raise unwritable(self.path, error) from None
 
+    def _strange(self) -> UsageError:
+        return UsageError(
+            f"{self.path} holds something else than reports of `touchstone scan --jsonl`.",
+            "Name another file to resume from; this one was left as it is.",
+        )
+
     def _index(self, line: bytes, offset: int) -> None:
         try:
             fields = json.loads(line)
@@ -113,10 +123,7 @@ class ResumeFile:
                 raise KeyError("schema")
             path, content = fields["media"]["path"], fields["media"]["sha256"]
         except (ValueError, KeyError, TypeError):
-            raise UsageError(
-                f"{self.path} holds something else than reports of `touchstone scan --jsonl`.",
-                "Name another file to resume from; this one was left as it is.",
-            ) from None
+            raise self._strange() from None
         place = (offset, len(line))
         self._by_path[path] = place
         if fields["status"] == "ok" and fields["engine"].get("fingerprint") == self._fingerprint:

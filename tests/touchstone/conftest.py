@@ -1,0 +1,86 @@
+"""The command line in this process, with the colour detector of tiny_detector.py, and media it knows."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+import tiny_detector
+from tiny_detector import picture
+
+from evidence.video import write_video
+from touchstone.cli.guard import guarded
+from touchstone.cli.main import app
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command printed and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Touchstone = Callable[..., Ran]
+
+
+@pytest.fixture(scope="session")
+def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose default detector is the calibrated colour detector."""
+    return tiny_detector.install(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+def touchstone(
+    models_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Touchstone:
+    """`touchstone("scan", path, ...)` runs the command line away from everybody's own settings."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    for name in [name for name in os.environ if name.startswith("TOUCHSTONE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TOUCHSTONE_MODELS", str(models_folder))
+    monkeypatch.setenv("TOUCHSTONE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("TOUCHSTONE_DECODERS", "1")
+    monkeypatch.setenv("TOUCHSTONE_THREADS", "1")
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> Ran:
+        capsys.readouterr()
+        code = guarded(lambda: app([str(a) for a in arguments]))
+        printed = capsys.readouterr()
+        assert list(scratch.iterdir()) == [], "temporary files were left behind"
+        assert "Traceback" not in printed.err
+        return Ran(code, printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a fake, a real and an uncertain still, and a clip that turns fake for two seconds."""
+    folder = tmp_path_factory.mktemp("media")
+    for name, lean in (("a-fake.png", 6), ("b-real.jpg", -6), ("d-unclear.png", 0)):
+        write_picture(folder / name, lean)
+    leans = [-6.0] * 20 + [6.0] * 20 + [-6.0] * 20
+    write_video(folder / "c-clip.mp4", [picture(64, 96, lean=x, seed=i) for i, x in enumerate(leans)], 10.0)
+    return folder
+
+
+def write_picture(path: Path, lean: float, *, side: int = 128) -> Path:
+    """A picture on which the colour detector's logit is about `lean`."""
+    assert cv2.imwrite(str(path), picture(side, side, lean=lean)[:, :, ::-1])
+    return path

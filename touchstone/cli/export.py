@@ -1,0 +1,74 @@
+"""`touchstone export NAME`: a training run becomes a published model, if file and network agree."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from evidence.errors import UsageError
+from touchstone.cli.extras import train_extra
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(export)
+
+
+def export(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the model is called from now on.")],
+    run: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder of the training run; else runs/NAME.")
+    ] = None,
+    release: Annotated[str, typer.Option("--version", help="The model's version.")] = "0.1.0",
+    licence: Annotated[str, typer.Option(help="The licence of the weights.")] = "Apache-2.0",
+    default: Annotated[bool, typer.Option("--default", help="Make it the default of its kind.")] = False,
+    facts: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.json", help="What the run cannot know: calibration, limits, metrics."),
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Publish in this models folder; else where ours ship.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="The row of models.json as JSON.")] = False,
+) -> None:
+    """Publish a trained network as ONNX with its card, if the two agree (the parity gate).
+
+    Example: `touchstone export dcgan-faces --run runs/dcgan --version 0.1.0`
+    """
+    with train_extra("export"):
+        from exports.command import export_run
+    from exports.registry import Registry
+
+    entry = export_run(
+        run or Path("runs") / name,
+        name,
+        release,
+        licence=licence,
+        default=default,
+        facts=_facts(facts),
+        models=None if to is None else Registry([_folder(to)]),
+    )
+    print(json_module.dumps(entry.to_dict(), indent=2) if json else f"{entry.label}  {entry.path}")
+
+
+def _facts(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    try:
+        found = json_module.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as JSON: {error}.", "Correct it.") from None
+    if not isinstance(found, dict):
+        raise UsageError(f"{path} holds no JSON object.", "Write {...} with calibration, limits or metrics.")
+    return found
+
+
+def _folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be a models folder: {error.strerror}.", "Name another.") from None
+    return path

@@ -1,0 +1,99 @@
+"""`touchstone models`: what is installed, whether it is what was published, what can be fetched."""
+
+from __future__ import annotations
+
+import json as json_module
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from touchstone.cli.guard import SOME_FAILED
+
+if TYPE_CHECKING:
+    from exports.registry import ModelEntry
+
+group = typer.Typer(help="What is installed: hash, licence, training, calibration, card.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to `app`."""
+    app.add_typer(group, name="models")
+
+
+@group.callback(invoke_without_command=True)
+def models(
+    context: typer.Context,
+    json: Annotated[bool, typer.Option("--json", help="Every field of every model, as JSON.")] = False,
+) -> None:
+    """List the installed models. Example: `touchstone models --json`"""
+    if context.invoked_subcommand is not None:
+        return
+    from worker.scanner import installed_models
+    from worker.settings import load_settings
+
+    entries = list(installed_models(load_settings()))
+    if json:
+        print(json_module.dumps([entry.to_dict() for entry in entries], indent=2))
+        return
+    table = Table(title=f"{len(entries)} models")
+    for heading in ("model", "kind", "default", "size", "licence", "trained on", "calibrated on", "sha256"):
+        table.add_column(heading)
+    for entry in entries:
+        table.add_row(*_cells(entry))
+    Console().print(table)
+
+
+@group.command()
+def verify(
+    name: Annotated[str | None, typer.Argument(help="One model; else all.")] = None,
+) -> None:
+    """Check that each model file has the sum that was published. Exit code 1 when one has not.
+
+    Example: `touchstone models verify`
+    """
+    from evidence.errors import ModelError
+    from worker.scanner import installed_models
+    from worker.settings import load_settings
+
+    installed = installed_models(load_settings())
+    wrong = 0
+    for entry in [installed.get(name)] if name else list(installed):
+        try:
+            entry.read()
+            print(f"right  {entry.label}  {entry.sha256}")
+        except ModelError as error:
+            wrong += 1
+            print(f"WRONG  {entry.label}  {error.code}: {error}")
+    raise typer.Exit(SOME_FAILED if wrong else 0)
+
+
+@group.command()
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="yunet", help="What to fetch.")],
+) -> None:
+    """Download a file that cannot be shipped with our code, and check its sum.
+
+    Example: `touchstone models fetch yunet`
+    """
+    from touchstone.cli.fetching import fetch_file
+    from worker.settings import load_settings
+
+    print(fetch_file(name, load_settings().data_dir))
+
+
+def _cells(entry: ModelEntry) -> list[str]:
+    training: Any = entry.training
+    calibration: Any = entry.calibration or {}
+    seen = training.get("images_seen")
+    return [
+        entry.label,
+        entry.kind,
+        "yes" if entry.default else "",
+        f"{entry.size_bytes / 1e6:.2f} MB",
+        entry.licence,
+        f"{seen:,} pictures" if isinstance(seen, int) else "",
+        str(calibration.get("measured_on", "")),
+        entry.sha256[:12],
+    ]

@@ -1,0 +1,180 @@
+"""One scanner for the command line, the API and the queue: sessions and decode children, kept open.
+
+with Scanner(load_settings()) as scanner:
+    for scanned in scanner.scan_all(paths):
+        print(scanned.report.verdict)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.thresholds import Calibration
+from evidence.digest import sha256_file
+from evidence.errors import MediaError, ModelError
+from evidence.faces import FaceFinder, find_face_model
+from evidence.medium import Pixels, Sampling
+from evidence.sandbox import DecoderPool
+from evidence.verdict import Report
+from exports.registry import SHIPPED, ModelEntry, Registry, registry
+from exports.runtime import open_detector
+from worker import batching
+from worker.decide import Detector, decide, unable
+from worker.decoding import DecodeAhead, Fetched
+from worker.scan import Examination, Lens, examine
+from worker.settings import Settings, load_settings
+
+OnFrame = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """The report on one medium and the pictures beside it, as `touchstone.report.item` explains them."""
+
+    report: Report
+    preview: Pixels | None = None
+    heat: NDArray[np.float32] | None = None
+
+
+class Scanner:
+    """Scans any number of media with one detector session and one pool of decode children.
+
+    `sampling` says which frames of a video are wanted, else the settings do. `previews` keeps a small
+    picture of each medium for a report. `on_frame(path, done, expected)` hears of each frame. Raises
+    ModelError or SettingsError when there is no detector to scan with.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        sampling: Sampling | None = None,
+        previews: bool = False,
+        on_frame: OnFrame | None = None,
+    ) -> None:
+        self.settings = settings or load_settings()
+        self.sampling = sampling or self.settings.sampling
+        self._on_frame = on_frame
+        entry = find_detector(self.settings)
+        self._session = open_detector(entry, self.settings.device, self.settings.threads)
+        face_model = self.settings.face_model or find_face_model(self.settings.data_dir)
+        self._lens = Lens(
+            calibration=calibration_of(entry),
+            tiles_per_image=self.settings.tiles_per_image,
+            tiles_per_frame=self.settings.tiles_per_frame,
+            faces=FaceFinder(face_model) if face_model else None,
+            preview=previews,
+        )
+        self.detector = Detector(
+            name=entry.name,
+            version=entry.version,
+            sha256=entry.sha256,
+            calibration=self._lens.calibration,
+            provider=self._session.provider,
+            precision=entry.tags.get("precision", "fp32"),
+            fingerprint=self.settings.fingerprint(
+                version("touchstone"),
+                entry.sha256,
+                self._lens.calibration,
+                self.sampling,
+                sha256_file(face_model) if face_model else "",
+            ),
+            fallback=self._session.fallback_reason,
+        )
+        self._pool = DecoderPool(self.settings.limits, workers=self.settings.decoders)
+
+    def __enter__(self) -> Scanner:
+        self._pool.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.__exit__(kind, error, trace)
+
+    def scan(self, path: str | Path) -> Report:
+        """The report on one file."""
+        (scanned,) = self.scan_all([str(path)])
+        return scanned.report
+
+    def scan_all(self, paths: Iterable[str]) -> Iterator[Scanned]:
+        """The report on each file, in order; a file that cannot be examined has a report that says so."""
+        ahead = DecodeAhead(
+            paths, lambda path: self._pool.open(path, self.sampling), threads=self.settings.decoders
+        )
+        try:
+            for outcome in batching.run(
+                _Examinations(ahead, self._examine), self._session.run, batch=self.settings.batch
+            ):
+                yield self._scanned(outcome)
+                ahead.release(outcome.key)
+        finally:
+            ahead.close()
+
+    def unable(self, path: str, error: MediaError) -> Scanned:
+        """The report on a path that could not even be tried."""
+        return Scanned(unable(path, error, self.detector))
+
+    def _examine(self, medium: Fetched) -> Examination:
+        hear = self._on_frame
+        return examine(
+            medium, self._lens, None if hear is None else lambda done, of: hear(medium.path, done, of)
+        )
+
+    def _scanned(self, outcome: batching.Outcome[Fetched]) -> Scanned:
+        medium, path = outcome.key, outcome.key.path
+        if isinstance(outcome.result, MediaError):
+            info = medium.info if medium.error is None else None
+            return Scanned(unable(path, outcome.result, self.detector, info))
+        findings = replace(outcome.result, info=replace(outcome.result.info, path=path))
+        timings = {"decode_ms": 1000 * medium.seconds, **outcome.timings}
+        timings["look_ms"] -= 1000 * medium.waited  # counted as decoding already
+        decision = decide(findings, self.detector, {**timings, "total_ms": sum(timings.values())})
+        return Scanned(decision.report, findings.preview, decision.heat)
+
+
+def find_detector(settings: Settings) -> ModelEntry:
+    """The detector that the settings name, by name or path, else the default one. Raises ModelError."""
+    installed = installed_models(settings)
+    return installed.get(settings.model) if settings.model else installed.default("detector")
+
+
+def installed_models(settings: Settings) -> Registry:
+    """The shipped models and those of the folders in the settings."""
+    return registry(SHIPPED, *settings.model_folders)
+
+
+def calibration_of(entry: ModelEntry) -> Calibration:
+    """The model's calibration, or that of a detector nobody calibrated. Raises ModelError."""
+    try:
+        return Calibration.from_dict(dict(entry.calibration)) if entry.calibration else Calibration()
+    except (TypeError, KeyError, ValueError) as error:
+        raise ModelError(
+            f"The calibration of model {entry.label} cannot be read: {error}.",
+            "Export the model again, or take its calibration out.",
+        ) from None
+
+
+@dataclass(frozen=True)
+class _Examinations:
+    """Fetched media as the examinations that `batching.run` drives."""
+
+    ahead: DecodeAhead
+    examine: Callable[[Fetched], Examination]
+
+    def take(self, wait: bool) -> tuple[Fetched, Examination | MediaError] | None:
+        medium = self.ahead.take(wait)
+        if medium is None:
+            return None
+        if medium.error is None:
+            return medium, self.examine(medium)
+        if isinstance(medium.error, MediaError):
+            return medium, medium.error
+        raise medium.error
