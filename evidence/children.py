@@ -26,6 +26,8 @@ from evidence.wire import Broken, Channel, Gone, Message, info_from_wire
 
 START_SECONDS = 60.0
 STOP_SECONDS = 2.0
+# A frame larger than this gives its shared pages back to the system once it is copied.
+KEPT_BYTES = 64 << 20
 
 
 class Zygote:
@@ -106,7 +108,12 @@ class Child:
         if min(place, height - 1, width - 1) < 0 or place + size > len(self._memory):
             raise Broken("a frame outside the shared memory")
         flat = np.frombuffer(self._memory, dtype=np.uint8, count=size, offset=place)
-        return flat.reshape(height, width, 3).copy()
+        pixels = flat.reshape(height, width, 3).copy()
+        if size > KEPT_BYTES and hasattr(mmap, "MADV_REMOVE"):
+            page = mmap.PAGESIZE
+            start = -(-place // page) * page
+            self._memory.madvise(mmap.MADV_REMOVE, start, (place + size - start) // page * page)
+        return pixels
 
     def close(self) -> None:
         """Let go of the process; whoever waits for it is woken. The memory goes with the last view."""

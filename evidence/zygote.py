@@ -108,7 +108,8 @@ class _Child:
         self._limits = limits
         self._held: deque[tuple[int, int]] = deque()  # places of frames not yet taken, oldest first
         self._stopped = False
-        level = lock_down(limits.child_memory_bytes, int(limits.max_seconds))
+        # The shared memory counts as the child's address space but not as what decoding may take.
+        level = lock_down(limits.child_memory_bytes + len(memory), int(limits.max_seconds))
         self._threads = 0 if "seccomp" in level else 1
         channel.send({"level": level})
 

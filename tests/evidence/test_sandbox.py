@@ -147,12 +147,28 @@ def test_a_child_that_answers_nonsense_is_a_crash(pool: DecoderPool, folder: Pat
 
 
 def test_memory_beyond_the_limit_is_too_large_not_a_crash(tmp_path: Path) -> None:
-    # 25 megapixels take 100 MB in Pillow and 75 MB as an array; the child has about 150 MB left.
+    # 25 megapixels take 100 MB in Pillow and 75 MB as an array; the child has about 150 MB.
     Image.new("RGB", (5000, 5000)).save(tmp_path / "large.png", compress_level=1)
-    limits = DecodeLimits(max_pixels=30_000_000, child_memory_bytes=620 << 20)
+    limits = DecodeLimits(max_pixels=30_000_000, child_memory_bytes=530 << 20)
 
     with DecoderPool(limits, workers=1) as pool, pytest.raises(LimitExceeded, match="memory"):
         pool.open(tmp_path / "large.png")
+
+
+def test_a_huge_frame_gives_its_shared_pages_back(tmp_path: Path) -> None:
+    # 75 MB of pixels with a known last row.
+    picture = np.zeros((5000, 5000, 3), np.uint8)
+    picture[-1] = np.arange(5000)[:, None] % 251
+    Image.fromarray(picture).save(tmp_path / "huge.png", compress_level=1)
+
+    with DecoderPool(SMALL, workers=1) as pool:
+        (frame,) = pool.open(tmp_path / "huge.png").frames()
+        (child,) = pool._idle
+        shared = np.frombuffer(child._memory, np.uint8, count=frame.pixels.nbytes)
+        assert np.array_equal(frame.pixels, picture)
+        # Pages given back read as zero; the last row's were not zero.
+        assert not shared[-15_000:-4096].any()
+        del shared
 
 
 def test_a_decode_that_takes_too_long_is_a_timeout(tmp_path: Path, folder: Path) -> None:
