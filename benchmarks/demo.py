@@ -23,14 +23,13 @@ def main() -> int:
     console = Console(highlight=False)
     started = time.perf_counter()
     try:
-        origins = make_media(FOLDER / "media")
+        origins = make_media(FOLDER)
     except TouchstoneError as error:
         console.print(str(error), style="red")
         return 3
     made = time.perf_counter() - started
-    console.print(
-        f"{len(origins)} files in {FOLDER / 'media'}, made in {made:.1f} s; origins.json names each."
-    )
+    where = FOLDER / "origins.json"
+    console.print(f"{len(origins)} files, made in {made:.1f} s; {where} says what each is.")
     command = ["touchstone", "scan", str(FOLDER / "media"), "--every", "0.5"]
     command += ["--html", str(FOLDER / "report.html"), "--csv", str(FOLDER / "report.csv")]
     command += ["--jsonl", str(FOLDER / "report.jsonl")]

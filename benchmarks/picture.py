@@ -98,8 +98,7 @@ def _panel(report: dict[str, Any], x: int, height: int, says: str, *, heat: bool
 
 def _verdict(report: dict[str, Any], x: int, y: int) -> str:
     word = (report["verdict"] or "no verdict").capitalize()
-    low, high = (wording.percent(value) for value in report["interval"])
-    chance = f"{wording.percent(report['fake_probability'])} ({low} to {high})"
+    chance = f"{wording.percent(report['fake_probability'])} ({wording.between(report['interval'])})"
     return (
         f'<text x="{x}" y="{y}"><tspan class="word {_TONES[report["verdict"]]}">{word}</tspan>'
         f'<tspan class="soft" dx="10">{chance}</tspan></text>'

@@ -76,5 +76,15 @@ def test_a_timeline_places_time_and_probability() -> None:
     assert plot.ticks == tuple((second / 10, second) for second in (0, 2, 4, 6, 8, 10))
 
 
+def test_a_segment_that_outlasts_the_video_ends_with_the_plot() -> None:
+    points = (TimelinePoint(0.0, 0, 0.9), TimelinePoint(10.0, 100, 0.9))
+    segments = (Segment(5.0, 10.4, 0.9), Segment(10.4, 10.4, 0.9))
+
+    plot = timeline(Report("a", {"duration_s": 10.0}, "ok", timeline=points, segments=segments))
+
+    assert plot is not None
+    assert plot.bands == ((500.0, 500.0), (997.5, 2.5))
+
+
 def test_a_single_frame_has_no_timeline() -> None:
     assert timeline(Report("a", {}, "ok", timeline=(TimelinePoint(0.0, 0, 0.5),))) is None

@@ -52,6 +52,11 @@ def test_a_fake_verdict_states_chance_interval_place_and_false_alarms() -> None:
     )
 
 
+def test_bounds_that_read_alike_are_said_once() -> None:
+    assert wording.between((0.9981, 0.9999)).replace(wording.NBSP, " ") == "over 99 %"
+    assert wording.between((0.2, 0.4)).replace(wording.NBSP, " ") == "20 % to 40 %"
+
+
 def test_a_real_verdict_claims_no_authenticity() -> None:
     report = _report("real", 0.02)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from evidence.errors import OutputError
 from evidence.jpeg import encode_jpeg
 from evidence.medium import Pixels
-from evidence.verdict import Report, TimelinePoint
+from evidence.verdict import Report, Segment, TimelinePoint
 
 PREVIEW_PX = 720
 PREVIEW_QUALITY = 78
@@ -115,12 +115,15 @@ def timeline(report: Report) -> Timeline | None:
         dots="".join(f"M{x:.1f} {y:.1f}h0" for x, y in places) if len(places) <= 160 else "",
         worst=place(worst),
         worst_point=worst,
-        bands=tuple(
-            (1000 * (part.start - start) / span, 1000 * max(part.end - part.start, span / 400) / span)
-            for part in report.segments
-        ),
+        bands=tuple(_band(part, start, span) for part in report.segments),
         ticks=tuple(((second - start) / span, second) for second in _round_seconds(start, end)),
     )
+
+
+def _band(part: Segment, start: float, span: float) -> tuple[float, float]:
+    """Left edge and width of a segment, inside the plot and wide enough to be seen."""
+    left, right = (1000 * min(max((second - start) / span, 0.0), 1.0) for second in (part.start, part.end))
+    return min(left, 997.5), max(right - left, 2.5)
 
 
 def _runs(mask: NDArray[np.bool_]) -> Iterator[tuple[int, int, int]]:

@@ -197,7 +197,7 @@ def _facts(report: Report) -> dict[str, Any]:
         facts.append(("JPEG", f"quality {jpeg['quality']}, chroma {jpeg['sampling']}"))
     if media.get("duration_s"):
         facts.append(("Duration", wording.clock(media["duration_s"])))
-    if media.get("frames"):
+    if media.get("frames") and media.get("kind") != "image":
         rate = f", {media['fps_mode']} rate" if media.get("fps_mode") else ""
         facts.append(("Frames", f"{media['frames']:,}{rate}"))
     if media.get("rotation"):
@@ -233,7 +233,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    for name in ("percent", "clock", "size", "visible", "headline", "noun", "stretch"):
+    for name in ("between", "percent", "clock", "size", "visible", "headline", "noun", "stretch"):
         environment.filters[name] = getattr(wording, name)
     return environment
 

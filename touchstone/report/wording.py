@@ -99,6 +99,12 @@ def percent(value: float, digits: int = 0) -> str:
     return f"{shown:.{digits}f}{NBSP}%"
 
 
+def between(interval: tuple[float, float]) -> str:
+    """An interval of shares in words; bounds that read alike are said once."""
+    low, high = (percent(bound) for bound in interval)
+    return low if low == high else f"{low} to {high}"
+
+
 def clock(seconds: float) -> str:
     """A time stamp, such as "0:04.0" or "1:02:03.5"."""
     tenths = round(seconds * 10)
@@ -136,10 +142,7 @@ def _spelled(character: str) -> str:
 
 
 def _interval(report: Report) -> str:
-    if report.interval is None:
-        return ""
-    low, high = report.interval
-    return f" (95{NBSP}% interval {percent(low)} to {percent(high)})"
+    return f" (95{NBSP}% interval {between(report.interval)})" if report.interval else ""
 
 
 def _when(report: Report) -> str:
