@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from evidence.errors import TouchstoneError
 from touchstone.cli.guard import SOME_FAILED
@@ -174,11 +175,11 @@ def _names(mimes: tuple[str, ...]) -> str:
 
 def _show(checks: list[Check], in_force: dict[str, object]) -> None:
     console = Console()
-    table = Table("", "state", "found")
+    table = Table("", "state", Column("found", overflow="fold"))
     for check in checks:
-        table.add_row(check.name, f"[{_COLOURS[check.state]}]{check.state}[/]", check.found)
+        table.add_row(check.name, Text(check.state, style=_COLOURS[check.state]), Text(check.found))
     console.print(table)
-    settings = Table("setting", "in force", "from the environment")
+    settings = Table("setting", Column("in force", overflow="fold"), Column("from", overflow="fold"))
     for name, value in in_force.items():
-        settings.add_row(name, "" if value is None else str(value), f"TOUCHSTONE_{name.upper()}")
+        settings.add_row(name, Text("" if value is None else str(value)), f"TOUCHSTONE_{name.upper()}")
     console.print(settings)
