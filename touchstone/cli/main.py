@@ -121,7 +121,7 @@ def main() -> None:
     """Run the command line; the exit code is the process's."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # file names are bytes
-    code = guarded(app)
+    code = guarded(lambda: app(prog_name="touchstone"))
     try:
         sys.stdout.flush()
     except OSError:  # the reader of a pipe went away; nothing is left to say to it

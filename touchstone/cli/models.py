@@ -14,7 +14,7 @@ from touchstone.cli.guard import SOME_FAILED
 if TYPE_CHECKING:
     from exports.registry import ModelEntry
 
-group = typer.Typer(help="What is installed: hash, licence, training, calibration, card.")
+group = typer.Typer()
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +27,7 @@ def models(
     context: typer.Context,
     json: Annotated[bool, typer.Option("--json", help="Every field of every model, as JSON.")] = False,
 ) -> None:
-    """List the installed models. Example: `touchstone models --json`"""
+    """What is installed: hash, licence, training, calibration. Example: `touchstone models --json`"""
     if context.invoked_subcommand is not None:
         return
     from worker.scanner import installed_models
