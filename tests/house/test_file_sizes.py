@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,12 @@ def test_every_folder_of_a_room_that_holds_modules_is_a_package(room: str) -> No
     folders = {path.parent for path in SOURCES if (ROOT / room) in path.parents}
     assert folders, f"the room {room} is missing"
     assert [folder for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
+
+
+def test_no_two_test_files_share_a_name() -> None:
+    # pytest imports them by their bare names, so the second of two would not be run.
+    names = Counter(path.name for path in SOURCES if path.name.startswith("test_"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def _is_preamble(node: ast.stmt) -> bool:
