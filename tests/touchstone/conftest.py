@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import cv2
 import pytest
 import tiny_detector
+from command_line import Ran, Touchstone, write_picture
 from tiny_detector import picture
 
 from evidence.video import write_video
 from touchstone.cli.guard import guarded
 from touchstone.cli.main import app
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a command printed and how it ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Touchstone = Callable[..., Ran]
 
 
 @pytest.fixture(scope="session")
@@ -78,9 +58,3 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     leans = [-6.0] * 20 + [6.0] * 20 + [-6.0] * 20
     write_video(folder / "c-clip.mp4", [picture(64, 96, lean=x, seed=i) for i, x in enumerate(leans)], 10.0)
     return folder
-
-
-def write_picture(path: Path, lean: float, *, side: int = 128) -> Path:
-    """A picture on which the colour detector's logit is about `lean`."""
-    assert cv2.imwrite(str(path), picture(side, side, lean=lean)[:, :, ::-1])
-    return path

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import Touchstone, write_picture
+from command_line import Touchstone, write_picture
 from PIL import Image
 
 from evidence.video import write_video

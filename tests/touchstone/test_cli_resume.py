@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Touchstone, write_picture
+from command_line import Touchstone, write_picture
 
 from touchstone.cli import scan
 from worker.scanner import Scanner

@@ -13,7 +13,7 @@ import cv2
 import pytest
 import tiny_detector
 import tiny_generators
-from conftest import Touchstone, write_picture
+from command_line import Touchstone, write_picture
 
 from evidence.image import decode_image
 from touchstone.cli import fetching
