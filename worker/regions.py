@@ -67,10 +67,10 @@ def for_report(heat: NDArray[np.float32]) -> tuple[tuple[float | None, ...], ...
     size = (columns, rows)
     weight = cv2.resize(seen, size, interpolation=cv2.INTER_AREA)
     total = cv2.resize(np.nan_to_num(heat), size, interpolation=cv2.INTER_AREA)
-    return tuple(
-        tuple(round(float(t / w), 2) if w > 0 else None for t, w in zip(ts, ws, strict=True))
-        for ts, ws in zip(total, weight, strict=True)
-    )
+    mean = np.round(total.astype(np.float64) / np.maximum(weight, 1e-6), 2)
+    if (weight > 0).all():
+        return tuple(map(tuple, mean.tolist()))
+    return tuple(tuple(row) for row in np.where(weight > 0, mean, None).tolist())
 
 
 def _smooth(grid: Grid) -> Grid:
