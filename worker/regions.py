@@ -68,9 +68,9 @@ def for_report(heat: NDArray[np.float32]) -> tuple[tuple[float | None, ...], ...
     weight = cv2.resize(seen, size, interpolation=cv2.INTER_AREA)
     total = cv2.resize(np.nan_to_num(heat), size, interpolation=cv2.INTER_AREA)
     mean = np.round(total.astype(np.float64) / np.maximum(weight, 1e-6), 2)
-    if (weight > 0).all():
-        return tuple(map(tuple, mean.tolist()))
-    return tuple(tuple(row) for row in np.where(weight > 0, mean, None).tolist())
+    cells = mean.astype(object)
+    cells[weight == 0] = None
+    return tuple(map(tuple, cells.tolist()))
 
 
 def _smooth(grid: Grid) -> Grid:
