@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--no-clips", action="store_true")
     parser.add_argument("--json", type=Path, default=Path("runs/bench/false_alarms.json"))
     chosen = parser.parse_args(arguments)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)  # a table in a file is not squeezed
     rows: list[Row] = []
     with Scanner(sampling=CLIP_SAMPLING) as scanner, tempfile.TemporaryDirectory() as scratch:
         for source, pictures in _sources(chosen.split, chosen.most).items():
