@@ -42,8 +42,13 @@ PRESETS = {
     ),
     "shipped": Preset(
         config=Config(width=32, discriminator_norm=False),
+        # Tried for 8 000 images, FID and coverage on random convolutions: Adam (0.5, 0.999) at 2e-4 gives
+        # 1.60 and 0.15, at 4e-4 1.92 and 0.14; (0, 0.9) at 5e-4 gives 0.76 and 0.32.
         optimisation=Optimisation(
             batch=32,
+            generator_lr=5e-4,
+            discriminator_lr=5e-4,
+            betas=(0.0, 0.9),
             penalty="r1",
             penalty_weight=1.0,
             penalty_interval=8,

@@ -3,7 +3,8 @@
 The `published` preset follows the most read implementation, eriklindernoren/PyTorch-GAN `gan.py`, not the
 paper's maxout nets: it plays the generator first and carries a batch norm epsilon of 0.8, Keras's momentum
 passed where PyTorch takes epsilon (its issue 116). We draw the discriminator's fakes anew from the same
-latents, after the generator's step rather than before. `shipped` puts the epsilon right.
+latents, after the generator's step rather than before. `shipped` puts the epsilon right
+and adds R1.
 """
 
 from __future__ import annotations
@@ -48,7 +49,10 @@ PRESETS = {
     ),
     "shipped": Preset(
         config=Config(),
-        optimisation=Optimisation(batch=64, total_images=4_000_000),
+        # R1, tried for 100 000 images: recall 0.13 -> 0.38 and FID@digits 331 -> 238 against none.
+        optimisation=Optimisation(
+            batch=64, penalty="r1", penalty_weight=1.0, penalty_interval=8, total_images=4_000_000
+        ),
         data="mnist",
         budget_minutes=6.0,
     ),
