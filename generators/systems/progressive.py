@@ -128,7 +128,7 @@ class Growth:
         level, within = divmod(after, config.fade_images + config.stable_images)
         if level >= last:
             return cls(last, 1.0)
-        return cls(level + 1, min(1.0, within / config.fade_images))
+        return cls(level + 1, within / config.fade_images if within < config.fade_images else 1.0)
 
 
 class Generator(nn.Module):

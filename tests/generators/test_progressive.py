@@ -51,6 +51,10 @@ def test_a_model_of_one_size_does_not_grow() -> None:
     assert Growth.at(10**9, config) == Growth(0, 1.0)
 
 
+def test_without_fading_a_new_size_is_whole_at_once() -> None:
+    assert Growth.at(16, replace(SMALL, fade_images=0)) == Growth(1, 1.0)
+
+
 def test_a_new_size_begins_as_the_old_one_enlarged_for_both_players() -> None:
     model = _model()
     z = torch.randn(4, SMALL.latent, generator=_rng())
