@@ -35,7 +35,7 @@ DELIVERIES: dict[str, tuple[Step, ...]] = {
     "as delivered": (),
     "JPEG quality 75": (Step("jpeg", {"quality": 75}),),
     "resized to 0.75": (Step("resize", {"factor": 0.75, "kernel": "area"}),),
-    "H.264 frame, CRF 23": (Step("h264", {"crf": 23}),),
+    "H.264 frame, CRF 23": (Step("video", {"crf": 23}),),
 }
 GROUPS = (
     "seen decoders",
