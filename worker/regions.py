@@ -42,6 +42,8 @@ def areas(
     Boxes are pixels of a picture of this height and width; the share is 0..1.
     """
     seen = np.isfinite(heat)
+    if not (heat[seen] >= calibration.fake_at).any():
+        return (), 0.0
     keep = 0.5 * (calibration.fake_at + calibration.real_below)
     warm = (seen & (np.nan_to_num(heat) >= keep)).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(warm, connectivity=4)

@@ -167,7 +167,8 @@ def flat_share(pixels: Pixels) -> float:
     neighbours on, since compression leaves shorter ones in any sky.
     """
     rows = pixels[:: max(8, len(pixels) // FLAT_ROWS)]
-    equal = (rows[:, 1:] == rows[:, :-1]).all(axis=2)
+    same = rows[:, 1:] == rows[:, :-1]
+    equal = same[..., 0] & same[..., 1] & same[..., 2]
     width = equal.shape[1] - MIN_FLAT_RUN + 1
     if width < 1:
         return 0.0
