@@ -66,7 +66,7 @@ def _items(split: str, most: int | None) -> Iterator[Item]:
 
 
 def _side(item: Item) -> int:
-    return min(item.meta["w"], item.meta["h"])
+    return int(min(item.meta["w"], item.meta["h"]))
 
 
 if __name__ == "__main__":
