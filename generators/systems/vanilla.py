@@ -4,7 +4,7 @@ The `published` preset follows the most read implementation, eriklindernoren/PyT
 paper's maxout nets: it plays the generator first and carries a batch norm epsilon of 0.8, Keras's momentum
 passed where PyTorch takes epsilon (its issue 116). We draw the discriminator's fakes anew from the same
 latents, after the generator's step rather than before. `shipped` puts the epsilon right
-and adds R1.
+and adds R1 and faster optimisers.
 """
 
 from __future__ import annotations
@@ -49,9 +49,17 @@ PRESETS = {
     ),
     "shipped": Preset(
         config=Config(),
-        # R1, tried for 100 000 images: recall 0.13 -> 0.38 and FID@digits 331 -> 238 against none.
+        # Tried for 100 000 images: the published options give FID 331 and Inception score 3.3 on our digit
+        # classifier, with R1 238 and 4.2, with R1 and Adam (0, 0.9) at 5e-4 44 and 7.0.
         optimisation=Optimisation(
-            batch=64, penalty="r1", penalty_weight=1.0, penalty_interval=8, total_images=4_000_000
+            batch=64,
+            generator_lr=5e-4,
+            discriminator_lr=5e-4,
+            betas=(0.0, 0.9),
+            penalty="r1",
+            penalty_weight=1.0,
+            penalty_interval=8,
+            total_images=4_000_000,
         ),
         data="mnist",
         budget_minutes=6.0,
