@@ -73,6 +73,20 @@ def encode_like(pixels: Pixels, history: JpegHistory) -> bytes:
     return file.getvalue()
 
 
+def without_metadata(data: bytes) -> bytes:
+    """The same JPEG without what it says of itself: EXIF, XMP, profiles, comments; its pixels untouched.
+
+    JFIF and Adobe's segment stay, since they decide how the pixels are read. Bytes that are no JPEG come
+    back as they are.
+    """
+    kept, end = [data[:2]], 2
+    for marker, body in _segments(data):
+        end += 4 + len(body)
+        if marker not in _SAYINGS:
+            kept.append(bytes((0xFF, marker)) + (len(body) + 2).to_bytes(2, "big") + body)
+    return b"".join(kept) + data[end:]
+
+
 def estimate_quality(tables: tuple[tuple[int, ...], ...]) -> int:
     """The libjpeg quality 1..100 whose tables lie nearest, by mean absolute difference.
 
@@ -158,6 +172,7 @@ def _standard_tables() -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
 
 
 _DQT, _SOS = 0xDB, 0xDA
+_SAYINGS = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})  # APP1 to APP13, APP15, COM
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from evidence.errors import DataError
 from evidence.image import decode_image
-from evidence.jpeg import SAMPLINGS, encode_like
+from evidence.jpeg import SAMPLINGS, encode_like, without_metadata
 from evidence.medium import JpegHistory, Pixels
 from generators.systems.reconstruction import (
     HELD_OUT_FAMILIES,
@@ -98,12 +98,18 @@ class Delivery:
 
 
 def deliver(published: bytes, crop: int | None, rng: np.random.Generator) -> Delivery:
-    """The published bytes unless the picture has to be cut to `crop` pixels a side or turned upright."""
+    """The real as both sides travel: its own JPEG data, cut to `crop` pixels a side or turned if need be.
+
+    What the file says of itself (EXIF, XMP, colour profile, comments) is left out before it is decoded:
+    a twin has none of it, so that it would tell the two apart.
+    """
     info, pixels = decode_image(published)
+    upright = info.rotation == 0
+    if upright and info.jpeg is not None:
+        published = without_metadata(published)
+        info, pixels = decode_image(published)
     history = info.jpeg
-    keepable = info.rotation == 0 and (
-        history.sampling in SAMPLINGS if history is not None else info.mime == "image/png"
-    )
+    keepable = upright and history is not None and history.sampling in SAMPLINGS
     if crop is not None and max(pixels.shape[:2]) > crop:
         pixels, keepable = _window(rng, pixels, crop), False
     if keepable:

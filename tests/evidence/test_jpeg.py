@@ -9,7 +9,15 @@ import pytest
 from PIL import Image
 
 from evidence.image import decode_image
-from evidence.jpeg import SAMPLINGS, ZIGZAG, encode_jpeg, encode_like, estimate_quality, read_history
+from evidence.jpeg import (
+    SAMPLINGS,
+    ZIGZAG,
+    encode_jpeg,
+    encode_like,
+    estimate_quality,
+    read_history,
+    without_metadata,
+)
 from evidence.medium import Pixels
 
 
@@ -86,3 +94,20 @@ def test_headers_that_break_off_have_no_history(photo: Pixels, cut: int) -> None
 
 def test_a_png_has_no_jpeg_history() -> None:
     assert read_history(b"\x89PNG\r\n\x1a\n" + bytes(200)) is None
+
+
+def test_what_a_jpeg_says_of_itself_can_be_left_out_without_touching_a_pixel() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0131] = "An editor"
+    written = io.BytesIO()
+    Image.fromarray(pixels).save(written, "JPEG", exif=exif, comment=b"a comment", quality=80)
+
+    bare = without_metadata(written.getvalue())
+
+    with Image.open(io.BytesIO(bare)) as picture, Image.open(written) as before:
+        assert "exif" not in picture.info
+        assert "comment" not in picture.info
+        assert np.array_equal(np.asarray(picture), np.asarray(before))
+    assert without_metadata(bare) == bare
+    assert without_metadata(b"no JPEG") == b"no JPEG"
