@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json as json_module
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from touchstone.cli.guard import SOME_FAILED
 
@@ -37,9 +37,9 @@ def models(
     if json:
         print(json_module.dumps([entry.to_dict() for entry in entries], indent=2))
         return
-    table = Table(title=f"{len(entries)} models")
-    for heading in ("model", "kind", "default", "size", "licence", "trained on", "calibrated on", "sha256"):
-        table.add_column(heading)
+    table = Table(
+        Column("model (* default)", no_wrap=True), "kind", "size", "licence", "trained on", "false alarms"
+    )
     for entry in entries:
         table.add_row(*_cells(entry))
     Console().print(table)
@@ -84,16 +84,13 @@ def fetch(
 
 
 def _cells(entry: ModelEntry) -> list[str]:
-    training: Any = entry.training
-    calibration: Any = entry.calibration or {}
-    seen = training.get("images_seen")
+    seen, calibration = entry.training.get("images_seen"), entry.calibration or {}
+    rate = f"{calibration['false_alarm_rate']:.2%} of {calibration['n']:,}" if calibration.get("n") else ""
     return [
-        entry.label,
+        f"{entry.label} {'*' if entry.default else ''}",
         entry.kind,
-        "yes" if entry.default else "",
         f"{entry.size_bytes / 1e6:.2f} MB",
         entry.licence,
-        f"{seen:,} pictures" if isinstance(seen, int) else "",
-        str(calibration.get("measured_on", "")),
-        entry.sha256[:12],
+        f"{seen:,} images" if isinstance(seen, int) else "",
+        rate,
     ]
