@@ -1,8 +1,9 @@
 """The release, from data to shipped models: `make train` or `python -m benchmarks.release`.
 
-Five steps, each skipped when its result is there and resumed when it was interrupted: train the decoders
-of the reconstruction family, forge the aligned twins, train the detector, calibrate and measure it along
-the path that `touchstone scan` runs, publish detector and generators with their cards.
+Six steps, each skipped when its result is there and resumed when it was interrupted: train the decoders
+of the reconstruction family, forge the aligned twins, train the detector, train the noise generators,
+calibrate and measure the detector along the path that `touchstone scan` runs and publish it, publish the
+generators, each with its card.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from evidence.errors import TouchstoneError
 from exports.command import export_run
 from generators.forge import MANIFEST
 from generators.training.checkpoint import CHECKPOINT, RECORD
+from generators.training.command import run
 
 VERSION = "0.1.0"
 DETECTOR = "touchstone-detector"
 # Decoders that ship for `touchstone generate` and the demo: three operators, three factors.
 SHIPPED_DECODERS = ("transposed-k4s2-x2", "haar-x4", "nearest-x8")
-# Noise generators that ship, trained by `touchstone train`: published name -> run folder.
+# Noise generators that ship: published name -> system, which is also its run folder.
 SHIPPED_GENERATORS = {
     "vanilla-mnist": "vanilla",
     "dcgan-faces": "dcgan",
@@ -85,13 +87,22 @@ def _train(chosen: argparse.Namespace) -> None:
     _say(f"{record.crops_seen} crops in {record.seconds:.0f} s, AUC of crops {record.auc:.4f}")
 
 
+def _gans(chosen: argparse.Namespace) -> None:
+    for system in SHIPPED_GENERATORS.values():
+        out = chosen.runs / system
+        if (out / RECORD).is_file():
+            _say(f"{out} holds a trained {system}.")
+        else:
+            run(system, out=out, seed=chosen.seed, resume=(out / CHECKPOINT).is_file())
+
+
 def _publish_detector(chosen: argparse.Namespace) -> None:
     """Publish uncalibrated, measure the published file, publish again with what was found."""
-    run = chosen.runs / "detector"
-    entry = export_run(run, DETECTOR, VERSION, default=True)
+    folder = chosen.runs / "detector"
+    entry = export_run(folder, DETECTOR, VERSION, default=True)
     found = measure(entry, chosen.runs / "twins")
     (chosen.runs / "release.json").write_text(json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
-    entry = export_run(run, DETECTOR, VERSION, default=True, facts=_facts(found))
+    entry = export_run(folder, DETECTOR, VERSION, default=True, facts=_facts(found))
     _say(f"{entry.label} is published; its card is {entry.card}.")
 
 
@@ -108,6 +119,7 @@ _STEPS: dict[str, Callable[[argparse.Namespace], None]] = {
     "family": _family,
     "twins": _twins,
     "train": _train,
+    "gans": _gans,
     "detector": _publish_detector,
     "generators": _publish_generators,
 }
