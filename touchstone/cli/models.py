@@ -27,7 +27,10 @@ def models(
     context: typer.Context,
     json: Annotated[bool, typer.Option("--json", help="Every field of every model, as JSON.")] = False,
 ) -> None:
-    """What is installed: hash, licence, training, calibration. Example: `touchstone models --json`"""
+    """What is installed: images seen in training, false alarms as calibrated; --json has all of it.
+
+    Example: `touchstone models --json`
+    """
     if context.invoked_subcommand is not None:
         return
     from worker.scanner import installed_models
@@ -37,9 +40,8 @@ def models(
     if json:
         print(json_module.dumps([entry.to_dict() for entry in entries], indent=2))
         return
-    table = Table(
-        Column("model (* default)", no_wrap=True), "kind", "size", "licence", "trained on", "false alarms"
-    )
+    named = Column("model (* default)", no_wrap=True)
+    table = Table(named, "kind", "size", "licence", "images", "alarms", box=None, pad_edge=False)
     for entry in entries:
         table.add_row(*_cells(entry))
     Console().print(table)
@@ -85,12 +87,12 @@ def fetch(
 
 def _cells(entry: ModelEntry) -> list[str]:
     seen, calibration = entry.training.get("images_seen"), entry.calibration or {}
-    rate = f"{calibration['false_alarm_rate']:.2%} of {calibration['n']:,}" if calibration.get("n") else ""
+    rate = f"{calibration['false_alarm_rate']:.1%}" if calibration.get("n") else ""
     return [
         f"{entry.label} {'*' if entry.default else ''}",
         entry.kind,
         f"{entry.size_bytes / 1e6:.2f} MB",
         entry.licence,
-        f"{seen:,} images" if isinstance(seen, int) else "",
+        f"{seen:,}" if isinstance(seen, int) else "",
         rate,
     ]
