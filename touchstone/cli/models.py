@@ -6,13 +6,13 @@ import json as json_module
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
 
 from touchstone.cli.guard import SOME_FAILED
 
 if TYPE_CHECKING:
     from exports.registry import ModelEntry
+
+_HEADINGS = ("model, * is the default", "kind", "MB", "images", "alarms")
 
 group = typer.Typer()
 
@@ -40,11 +40,8 @@ def models(
     if json:
         print(json_module.dumps([entry.to_dict() for entry in entries], indent=2))
         return
-    named = Column("model (* default)", no_wrap=True)
-    table = Table(named, "kind", "size", "licence", "images", "alarms", box=None, pad_edge=False)
-    for entry in entries:
-        table.add_row(*_cells(entry))
-    Console().print(table)
+    for cells in [_HEADINGS, *map(_cells, entries)]:
+        print("{:<42}{:<10}{:>8}{:>11}{:>8}".format(*cells))
 
 
 @group.command()
@@ -85,14 +82,13 @@ def fetch(
     print(fetch_file(name, load_settings().data_dir))
 
 
-def _cells(entry: ModelEntry) -> list[str]:
+def _cells(entry: ModelEntry) -> tuple[str, ...]:
     seen, calibration = entry.training.get("images_seen"), entry.calibration or {}
     rate = f"{calibration['false_alarm_rate']:.1%}" if calibration.get("n") else ""
-    return [
+    return (
         f"{entry.label} {'*' if entry.default else ''}",
         entry.kind,
-        f"{entry.size_bytes / 1e6:.2f} MB",
-        entry.licence,
+        f"{entry.size_bytes / 1e6:.2f}",
         f"{seen:,}" if isinstance(seen, int) else "",
         rate,
-    ]
+    )
