@@ -69,7 +69,7 @@ def _forgeries(real: Path, forged: Path) -> Iterator[Origin]:
         info, pixels = decode_image(real / name, LIMITS)
         _write(forged / name, reconstruct(forger, pixels), info.jpeg)
         yield Origin(f"forged/{name}", "fake", f"real/{name} passed through {forger.label}")
-    forger = forgers[len(TWINS) % len(forgers)]
+    forger = max(forgers, key=lambda entry: int(entry.tags["factor"]))  # a part has less room for traces
     yield _new_face(real / PORTRAIT, forged / PORTRAIT, forger)
     yield _new_middle(real / CLIP, forged / CLIP, forger)
     entry = max(_generators("noise"), key=_output_pixels)
@@ -103,7 +103,7 @@ def _new_middle(real: Path, forged: Path, forger: ModelEntry) -> Origin:
         for frame in frames:
             yield reconstruct(session, frame.pixels) if start <= frame.time_seconds < end else frame.pixels
 
-    write_video(forged, spliced(), FPS, crf=18)
+    write_video(forged, spliced(), FPS, crf=14)
     return Origin(
         f"forged/{forged.name}",
         "fake",

@@ -20,6 +20,8 @@ from exports.registry import SHIPPED, ModelEntry, registry
 
 README = Path("README.md")
 BEGIN, END = "<!-- figures: written by python -m benchmarks.figures -->\n", "<!-- end of figures -->\n"
+# What a file shows without being looked at; names of files and folders carry the label by design.
+PROBES = ("size", "format", "quantisation tables", "8x8 thumbnail", "colour histogram")
 UNMEASURED = "not measured yet"
 
 
@@ -79,7 +81,7 @@ def _of_detector(detector: ModelEntry | None) -> Iterator[Figure]:
                 )
             what = f"AUC, held-out reals against their twins, {words}, {delivery}"
             yield Figure(what, goal if delivery == "as delivered" else "", measured, "make train")
-    probes = metrics.get("probes")
+    probes = {name: value for name, value in metrics.get("probes", {}).items() if name in PROBES}
     strongest = max(probes, key=probes.__getitem__) if probes else ""
     yield Figure(
         "AUC of the strongest confound probe on the test split",
