@@ -8,6 +8,7 @@ the same, so that a score of one half means even odds; thresholds are conformal 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,12 +28,14 @@ class Sample:
     """Logits of pictures the detector has not learned from, and what decides their bucket.
 
     `labels` 0 real, 1 fake; `short_sides` in pixels; `qualities` the JPEG quality, 100 when lossless.
+    `deliveries` names what was done to each picture on its way; None when nothing was.
     """
 
     logits: ArrayLike
     labels: ArrayLike
     short_sides: ArrayLike
     qualities: ArrayLike
+    deliveries: ArrayLike | None = None
 
 
 def calibrate(
@@ -46,12 +49,14 @@ def calibrate(
     """The calibration of a detector on `sample`.
 
     A real picture drawn like the sample's is called fake with probability at most `false_alarm_rate`, a
-    fake one real with at most `miss_rate`. Buckets with enough pictures get their own. DataError when
-    there are too few pictures for the rate, or the logits do not rank fakes above reals.
+    fake one real with at most `miss_rate`; the first holds for each delivery by itself, as far as it has
+    pictures enough to say. Buckets with enough pictures get their own. DataError when there are too few
+    pictures for the rate, or the logits do not rank fakes above reals.
     """
     logits = np.asarray(sample.logits, np.float64)
     labels = np.asarray(sample.labels, np.float64)
-    pooled = _operating_point("pooled", logits, labels, false_alarm_rate, miss_rate)
+    ways = np.zeros(len(logits)) if sample.deliveries is None else np.asarray(sample.deliveries)
+    pooled = _operating_point("pooled", logits, labels, ways, false_alarm_rate, miss_rate)
     if pooled is None:
         raise DataError(
             f"{int((labels == 0).sum())} real and {int((labels == 1).sum())} fake pictures do not give a "
@@ -72,7 +77,9 @@ def calibrate(
         inside = names == name
         if (labels[inside] == 0).sum() < BUCKET_REALS or (labels[inside] == 1).sum() < BUCKET_FAKES:
             continue
-        point = _operating_point(name, logits[inside], labels[inside], false_alarm_rate, miss_rate)
+        point = _operating_point(
+            name, logits[inside], labels[inside], ways[inside], false_alarm_rate, miss_rate
+        )
         if point is not None:
             buckets.append(point)
     return Calibration(
@@ -103,7 +110,7 @@ def fit_part_margin(wholes: ArrayLike, parts: ArrayLike, labels: ArrayLike) -> f
 
 
 def _operating_point(
-    name: str, logits: Array, labels: Array, false_alarm_rate: float, miss_rate: float
+    name: str, logits: Array, labels: Array, ways: NDArray[Any], false_alarm_rate: float, miss_rate: float
 ) -> Bucket | None:
     """Fit and thresholds of one bucket; None when the pictures do not carry them."""
     reals, fakes = logits[labels == 0], logits[labels == 1]
@@ -112,6 +119,10 @@ def _operating_point(
     bound, rate = conformal_bound(reals, false_alarm_rate)
     if not np.isfinite(bound):
         return None
+    for way in np.unique(ways[labels == 0]):
+        above, its_rate = conformal_bound(reals[ways[labels == 0] == way], false_alarm_rate)
+        if np.isfinite(above):
+            bound, rate = max(bound, above), max(rate, its_rate)
     slope, offset, covariance = _platt(logits, labels)
     if slope <= 0:
         return None

@@ -106,3 +106,24 @@ def test_with_the_fitted_margin_parts_at_most_double_the_false_alarms() -> None:
 
     assert margin > 1
     assert np.mean(np.array(combined) > bar) < 0.02
+
+
+def test_the_false_alarm_rate_holds_for_each_delivery_by_itself() -> None:
+    # given reals whose logits rise by 2 after one of two deliveries
+    rng = np.random.default_rng(5)
+    plain, resized = rng.standard_normal(4000), rng.standard_normal(4000) + 2
+    fakes = rng.standard_normal(4000) + 6
+    logits = np.concatenate([plain[:2000], resized[:2000], fakes])
+    labels = np.repeat([0, 1], 4000)
+    ways = np.repeat(["plain", "resized", "plain"], [2000, 2000, 4000])
+    sizes, qualities = np.full(8000, 300), np.full(8000, 90)
+
+    # when the thresholds are set with and without knowing of deliveries
+    apart = calibrate(Sample(logits, labels, sizes, qualities, ways), measured_on="simulation")
+    together = calibrate(Sample(logits, labels, sizes, qualities), measured_on="simulation")
+
+    # then new resized reals alarm at most at the stated rate only if deliveries were kept apart
+    alarms = [float((c.scores(resized[2000:]) >= c.fake_at).mean()) for c in (apart, together)]
+    assert alarms[0] < 0.018  # 1 % and three standard errors of 2 000 draws, of 2 000 in calibration too
+    assert alarms[1] > 0.015
+    assert apart.fake_at > together.fake_at
