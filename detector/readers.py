@@ -8,6 +8,7 @@ where alphabetical order is the reverse), `real` and `fake`.
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def _read(collection: Path) -> Iterator[Entry]:
 
 
 def _manifest(manifest: Path) -> Iterator[Entry]:
-    for number, line in enumerate(manifest.read_text("utf-8").splitlines(), start=1):
+    for number, line in enumerate(_text(manifest).splitlines(), start=1):
         if not line.strip():
             continue
         try:
@@ -110,20 +111,38 @@ def _manifest(manifest: Path) -> Iterator[Entry]:
 
 
 def _csv(table: Path) -> Iterator[Entry]:
-    with table.open(newline="", encoding="utf-8") as stream:
-        for number, row in enumerate(csv.DictReader(stream), start=2):
-            name = row.get("path") or row.get("filename") or row.get("file")
-            label = row.get("label") or row.get("typ")
-            if not name or not label:
-                raise DataError(
-                    f"Row {number} of {table} names no file or no label.",
-                    "The CSV needs a column path (or filename) and a column label (or typ).",
-                )
-            # Synthbuster's `typ` holds "real" or the name of a generator.
-            known = label.strip().lower() in _WORDS
-            fields = {**row, "label": label if known else "fake"}
-            fields["generator"] = row.get("generator") or ("" if known else label)
-            yield _entry(table.parent, fields, name.replace("\\", "/"))
+    try:
+        rows = list(csv.DictReader(io.StringIO(_text(table))))
+    except csv.Error as error:
+        raise DataError(
+            f"{table} is no CSV: {error}.", "Check for a quotation mark without its pair."
+        ) from error
+    for number, row in enumerate(rows, start=2):
+        name = row.get("path") or row.get("filename") or row.get("file")
+        label = row.get("label") or row.get("typ")
+        if not name or not label:
+            raise DataError(
+                f"Row {number} of {table} names no file or no label.",
+                "The CSV needs a column path (or filename) and a column label (or typ).",
+            )
+        # Synthbuster's `typ` holds "real" or the name of a generator.
+        known = label.strip().lower() in _WORDS
+        fields = {**row, "label": label if known else "fake"}
+        fields["generator"] = row.get("generator") or ("" if known else label)
+        yield _entry(table.parent, fields, name.replace("\\", "/"))
+
+
+def _text(path: Path) -> str:
+    """The text of a manifest or a CSV, without the mark that spreadsheets put before UTF-8."""
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is not in UTF-8: byte {error.start} is 0x{error.object[error.start]:02x}.",
+            "Save it as UTF-8; a spreadsheet calls that CSV UTF-8.",
+        ) from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from error
 
 
 def _entry(root: Path, row: dict[str, Any], key: str) -> Entry:

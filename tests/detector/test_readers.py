@@ -93,3 +93,26 @@ def test_a_collection_that_cannot_be_understood_is_refused(tmp_path: Path, name:
 def test_a_folder_without_known_names_is_refused_with_the_names(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="0_real"):
         read(touch(tmp_path, "cats/1.png"))
+
+
+@pytest.mark.parametrize("name", ["manifest.jsonl", "table.csv"])
+def test_a_list_in_another_encoding_is_refused_with_what_to_do(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes("path,label\ncafé.png,real\n".encode("latin-1"))
+
+    with pytest.raises(DataError, match=r"not in UTF-8: byte 14 is 0xe9\. Save it as UTF-8"):
+        read(tmp_path)
+
+
+def test_a_csv_as_a_spreadsheet_saves_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_bytes("path,label\r\ncafé.png,real\r\n".encode("utf-8-sig"))
+
+    (entry,) = read(tmp_path)
+
+    assert (entry.key, entry.label) == ("café.png", "real")
+
+
+def test_a_csv_with_an_endless_field_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text('path,label\n"' + "x" * 200_000)
+
+    with pytest.raises(DataError, match="quotation mark"):
+        read(tmp_path)
