@@ -67,9 +67,10 @@ def render(detector: ModelEntry | None, results: dict[str, Any]) -> Iterator[str
 def _of_detector(detector: ModelEntry | None) -> Iterator[Figure]:
     metrics = detector.metrics if detector is not None else {}
     for words, group, goal in (
-        ("decoders seen in training", "seen decoders, forged as a whole", "0.97"),
-        ("decoder families left out of training", "decoders left out, forged as a whole", "0.93"),
-        ("decoders seen, 10 to 50 % of the area forged", "seen decoders, forged in a part", ""),
+        ("decoders seen in training, forged as a whole", "seen decoders, forged as a whole", "0.97"),
+        ("families left out of training, as a whole", "decoders left out, forged as a whole", "0.93"),
+        ("decoders seen, whole and partial forgeries", "seen decoders", ""),
+        ("families left out, whole and partial forgeries", "decoders left out", ""),
     ):
         for delivery in ("as delivered", "JPEG quality 75", "resized to 0.75", "H.264 frame, CRF 23"):
             row = metrics.get(f"{delivery}, {group}")
@@ -97,13 +98,15 @@ def _of_alarms(results: dict[str, Any]) -> Iterator[Figure]:
     pooled, worst, clips = UNMEASURED, UNMEASURED, UNMEASURED
     if found:
         every = next(row for row in found["rows"] if (row["source"], row["condition"]) == ("pooled", "all"))
-        pooled = _rate(every)
+        pooled = f"{_rate(every)}; {every['uncertain'] / every['n']:.0%} uncertain"
         highest = max(
             (row for row in found["rows"] if row["source"] != "pooled"), key=lambda row: row["rate"]
         )
         worst = f"{_rate(highest)}: {highest['source']}, {highest['condition']}"
         verdicts = list(found["clips"].values())
-        clips = f"{len(verdicts) - verdicts.count('fake')} of {len(verdicts)}" if verdicts else UNMEASURED
+        if verdicts:
+            clips = f"{len(verdicts) - verdicts.count('fake')} of {len(verdicts)}"
+            clips += f", {verdicts.count('uncertain')} of them uncertain"
     what = "genuine photographs, faces and video frames called fake (as published, JPEG q75, 0.75 size)"
     yield Figure(f"{what}: pooled", "1 %", pooled, command)
     yield Figure("the same, worst source and condition", "3 %", worst, command)

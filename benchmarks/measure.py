@@ -23,9 +23,10 @@ from detector.calibrate import Sample, calibrate, fit_part_margin
 from detector.corrupt import Step, apply
 from detector.evaluate import Evaluation, Row, Scored, tabulate
 from detector.lint import lint
-from detector.readers import Entry, read
+from detector.readers import MANIFEST, Entry, read
 from detector.thresholds import Calibration
 from detector.tiles import choose, cut, plan
+from evidence.digest import sha256_file
 from evidence.image import decode_image
 from exports.registry import ModelEntry
 from exports.runtime import Detector, open_detector
@@ -69,6 +70,8 @@ class Measured:
     false_alarms: list[dict[str, Any]]
     data: list[dict[str, Any]]
     splits: dict[str, Any]
+    detector_sha256: str
+    manifest_sha256: str
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,10 @@ def measure(model: ModelEntry, twins: Path) -> Measured:
         splits={
             "by": "person for faces, else picture; the stored val part is the test split",
             "families never trained on": ", ".join(HELD_OUT_FAMILIES),
+            "calibrated and measured on the manifest with sha256": sha256_file(twins / MANIFEST),
         },
+        detector_sha256=model.sha256,
+        manifest_sha256=sha256_file(twins / MANIFEST),
     )
 
 
@@ -213,9 +219,9 @@ def _alarms(tables: dict[str, Evaluation]) -> list[dict[str, Any]]:
 
 
 def _probes(twins: Path) -> dict[str, float]:
-    """AUC of each short-cut classifier on the test split, one twin for each real."""
-    test = read(twins, split="test")
-    return {probe.name: round(probe.auc, 4) for probe in lint(test).probes}
+    """AUC of each short-cut classifier on the test split; names of files are neutral to the scan."""
+    found = lint(read(twins, split="test")).probes
+    return {probe.name: round(probe.auc, 4) for probe in found if not probe.advisory}
 
 
 def _data(twins: Path) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -21,8 +22,10 @@ from rich.console import Console
 from benchmarks import forge_twins, train_family
 from benchmarks.measure import LIMITS, Measured, measure
 from detector.train import WEIGHTS, TrainConfig, train_detector
+from evidence.digest import sha256_file
 from evidence.errors import TouchstoneError
 from exports.command import export_run
+from exports.registry import Registry
 from generators.forge import MANIFEST
 from generators.training.checkpoint import CHECKPOINT, RECORD
 from generators.training.command import run
@@ -71,7 +74,7 @@ def _twins(chosen: argparse.Namespace) -> None:
 def _train(chosen: argparse.Namespace) -> None:
     out = chosen.runs / "detector"
     if (out / WEIGHTS).is_file() and (out / RECORD).is_file():
-        _say(f"{out} holds a trained detector.")
+        _say(f"{out} holds a trained detector; train another with --runs and another folder.")
         return
     twins: Path = chosen.runs / "twins"
     if not (twins / MANIFEST).is_file():
@@ -97,11 +100,18 @@ def _gans(chosen: argparse.Namespace) -> None:
 
 
 def _publish_detector(chosen: argparse.Namespace) -> None:
-    """Publish uncalibrated, measure the published file, publish again with what was found."""
-    folder = chosen.runs / "detector"
-    entry = export_run(folder, DETECTOR, VERSION, default=True)
-    found = measure(entry, chosen.runs / "twins")
-    (chosen.runs / "release.json").write_text(json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
+    """Measure the exported file in a scratch folder, then publish it with what was found.
+
+    What was measured stands in release.json and is taken again while file and twins are the same.
+    """
+    folder, twins, kept = chosen.runs / "detector", chosen.runs / "twins", chosen.runs / "release.json"
+    with tempfile.TemporaryDirectory() as scratch:
+        entry = export_run(folder, DETECTOR, VERSION, models=Registry([Path(scratch)]))
+        found = Measured(**json.loads(kept.read_text("utf-8"))) if kept.is_file() else None
+        same = (entry.sha256, sha256_file(twins / MANIFEST))
+        if found is None or (found.detector_sha256, found.manifest_sha256) != same:
+            found = measure(entry, twins)
+            kept.write_text(json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
     entry = export_run(folder, DETECTOR, VERSION, default=True, facts=_facts(found))
     _say(f"{entry.label} is published; its card is {entry.card}.")
 
