@@ -185,6 +185,17 @@ def test_a_line_torn_by_a_kill_is_cut_off(
     assert len(reports_in(state)) == 6
 
 
+def test_a_link_to_the_state_stays_a_link(touchstone: Touchstone, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.jsonl").symlink_to("state.jsonl")
+    touchstone("scan", folder, "--resume", tmp_path / "link.jsonl")
+    write_picture(folder / "1.png", 6, side=80)
+
+    touchstone("scan", folder, "--resume", tmp_path / "link.jsonl")  # puts the new line in its place
+
+    assert (tmp_path / "link.jsonl").is_symlink()
+    assert reports_in(tmp_path / "state.jsonl")[1]["verdict"] == "fake"
+
+
 @pytest.mark.parametrize("content", [b"no report\n", b'{"schema":"other"}\n', b"\xff\xd8\xff" * 50])
 def test_a_file_of_something_else_is_refused_and_left_alone(
     touchstone: Touchstone, folder: Path, tmp_path: Path, content: bytes

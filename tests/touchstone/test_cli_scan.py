@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -164,12 +165,13 @@ def test_a_bad_setting_is_wrong_usage(
     assert "max_pixels" in ran.err
 
 
-@pytest.mark.parametrize("option", ["--csv", "--jsonl"])
+@pytest.mark.parametrize("option", ["--csv", "--jsonl", "--html"])
 def test_a_full_disk_is_one_clear_line_and_exit_3(touchstone: Touchstone, media: Path, option: str) -> None:
     ran = touchstone("scan", media, option, "/dev/full")
 
     assert ran.code == 3
     assert "No space left on device" in ran.err
+    assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
 
 
 def test_a_report_in_a_missing_folder_is_refused_before_anything_is_scanned(

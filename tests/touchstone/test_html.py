@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import resource
+import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -227,6 +230,39 @@ def test_a_full_disk_is_said_and_leaves_nothing_behind(tmp_path: Path, photo: Pi
 def test_a_missing_folder_is_said_before_anything_is_scanned(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="No such file or directory"):
         HtmlWriter(tmp_path / "missing" / "report.html")
+
+
+def test_a_link_stays_and_the_file_it_names_is_written(tmp_path: Path) -> None:
+    (tmp_path / "shelf").mkdir()
+    (tmp_path / "link.html").symlink_to(Path("shelf", "report.html"))
+
+    write_html([ReportItem(_report("a.jpg"))], tmp_path / "link.html")
+
+    assert (tmp_path / "link.html").is_symlink()
+    assert "a.jpg" in _Page(tmp_path / "shelf" / "report.html").text
+    assert [path.name for path in (tmp_path / "shelf").iterdir()] == ["report.html"]
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as reader:
+        page = reader.submit((tmp_path / "pipe").read_text, encoding="utf-8")
+        write_html([ReportItem(_report("a.jpg"))], tmp_path / "pipe")
+
+    assert page.result().rstrip().endswith("</html>")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_full_device_is_said_and_stays_a_device() -> None:
+    with pytest.raises(OutputError, match="No space left on device"):
+        write_html([ReportItem(_report("a.jpg"))], Path("/dev/full"))
+
+    assert stat.S_ISCHR(os.stat("/dev/full").st_mode)
+
+
+def test_a_folder_is_refused_before_anything_is_scanned(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="Is a directory"):
+        HtmlWriter(tmp_path)
 
 
 @contextmanager

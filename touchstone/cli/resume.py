@@ -78,12 +78,13 @@ class ResumeFile:
             expected = offset + length
         if expected == self._end:
             return
-        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        target = Path(os.path.realpath(self.path))  # a link stays one
+        beside = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
             with beside.open("wb") as ordered:
                 for place in places:
                     ordered.write(self._raw(place))
-            beside.replace(self.path)
+            beside.replace(target)
         except OSError as error:
             raise unwritable(self.path, error) from None
         finally:

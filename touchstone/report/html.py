@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -61,7 +63,8 @@ class HtmlWriter:
                 writer.add(item)
 
     The context closes it, unless an error ends it. Unfinished parts lie in unnamed temporary files, so
-    nothing is left behind whatever ends the process. Raises OutputError where the file cannot be written.
+    nothing is left behind whatever ends the process. A link is followed and stays; a device or a pipe is
+    written to as it is, never replaced. Raises OutputError where the file cannot be written.
     """
 
     def __init__(
@@ -73,9 +76,12 @@ class HtmlWriter:
         self._environment = _environment()
         self._counts: Counter[str] = Counter()
         self._picture_bytes = 0
+        self._target = Path(os.path.realpath(path))
         try:
-            self._rows = _part(path.parent)
-            self._articles = _part(path.parent)
+            self._streams = _takes_a_stream(self._target)
+            folder = None if self._streams else self._target.parent
+            self._rows = _part(folder)
+            self._articles = _part(folder)
         except OSError as error:
             raise _unwritable(path, error) from error
 
@@ -144,8 +150,7 @@ class HtmlWriter:
         return pictures
 
     def _finish(self) -> None:
-        """Join head, table, articles and foot in a file beside the target, then put it in place."""
-        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        """Join head, table, articles and foot."""
         frame = self._environment.get_template("frame.html").render(
             title=self.options.title,
             made_at=self.made_at,
@@ -159,15 +164,25 @@ class HtmlWriter:
         )
         head, middle, foot = frame.split("<!--cut-->")
         try:
-            with beside.open("w", encoding="utf-8", errors="backslashreplace") as whole:
+            with self._whole() as whole:
                 for text, part in ((head, self._rows), (middle, self._articles)):
                     whole.write(text)
                     part.seek(0)
                     shutil.copyfileobj(part, whole)
                 whole.write(foot)
-            beside.replace(self.path)
         except OSError as error:
             raise _unwritable(self.path, error) from error
+
+    @contextlib.contextmanager
+    def _whole(self) -> Iterator[IO[str]]:
+        """Where the report is joined: a file beside the target that then takes its place, or a stream."""
+        beside = self._target.with_name(f".{self._target.name}.{os.getpid()}.part")
+        place = self._target if self._streams else beside
+        try:
+            with place.open("w", encoding="utf-8", errors="backslashreplace") as whole:
+                yield whole
+            if not self._streams:
+                beside.replace(self._target)
         finally:
             beside.unlink(missing_ok=True)
 
@@ -238,8 +253,19 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _part(folder: Path) -> IO[str]:
-    """A temporary text file without a name, on the disk the report will lie on."""
+def _takes_a_stream(target: Path) -> bool:
+    """Whether a device or a pipe stands there; raises OSError for a folder and what cannot be looked at."""
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        return False
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return not stat.S_ISREG(mode)
+
+
+def _part(folder: Path | None) -> IO[str]:
+    """A temporary text file without a name, on the disk the report will lie on, if on any."""
     return tempfile.TemporaryFile("w+", encoding="utf-8", errors="backslashreplace", dir=folder)
 
 
