@@ -78,7 +78,7 @@ def test_an_index_that_gives_other_bytes_is_refused(tmp_path: Path, monkeypatch:
 
 
 def test_the_table_of_figures_says_what_was_measured_and_what_was_not() -> None:
-    row = {"n": 300, "fake": 3, "rate": 0.01, "interval": [0.003, 0.029]}
+    row = {"n": 300, "fake": 3, "uncertain": 60, "rate": 0.01, "interval": [0.003, 0.029]}
     results = {
         "false_alarms": {
             "rows": [
@@ -93,6 +93,7 @@ def test_the_table_of_figures_says_what_was_measured_and_what_was_not() -> None:
     lines = list(render(None, results))
 
     assert any("1.0 % (0.3 to 2.9 %) of 300: lfw, JPEG q75" in line for line in lines)
-    assert any("2 of 3" in line for line in lines)
+    assert any("1.0 % (0.3 to 2.9 %) of 300; 20% uncertain" in line for line in lines)
+    assert any("2 of 3, 1 of them uncertain" in line for line in lines)
     assert any("125 a second; 1.10 of the slowest stage alone" in line for line in lines)
     assert sum("not measured yet" in line for line in lines) == len(lines) - 2 - 4
