@@ -100,6 +100,22 @@ def test_each_bad_file_has_its_code_and_advice_and_the_good_ones_their_verdict(
         assert report["reason"]["message"].count(".") >= 2, "what was found, and what to do"
 
 
+def test_a_link_to_itself_is_unable_named_or_found_and_its_neighbour_has_a_verdict(
+    touchstone: Touchstone, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "a.jpg").symlink_to("a.jpg")
+    write_picture(folder / "b.png", -6)
+
+    for arguments in ([folder], [folder / "a.jpg", folder / "b.png"]):
+        ran = touchstone("scan", *arguments, "--json")
+
+        assert ran.code == 1
+        assert [(r["status"], r["verdict"]) for r in ran.json] == [("unable", None), ("ok", "real")]
+        assert ran.json[0]["reason"]["code"] == "unreadable"
+
+
 def test_a_wrong_extension_does_not_matter(touchstone: Touchstone, media: Path, tmp_path: Path) -> None:
     (tmp_path / "picture.mp4").write_bytes((media / "a-fake.png").read_bytes())
 

@@ -89,6 +89,38 @@ def test_a_folder_that_cannot_be_listed_has_a_row_and_its_neighbours_too(
     assert "Permission denied" in str(items[-1].problem)
 
 
+def test_a_link_to_itself_has_a_row_and_its_neighbours_too(folder: Path) -> None:
+    (folder / "aa.jpg").symlink_to("aa.jpg")
+
+    items = expand([str(folder)])
+
+    assert names(items, folder) == ["a.jpg", "aa.jpg", "b.jpg", "sub/c.png"]
+    assert [type(item.problem) for item in items] == [type(None), UnreadableMedia, type(None), type(None)]
+    assert "symbolic links" in str(items[1].problem)
+
+
+def test_what_the_system_will_not_look_at_has_a_row_and_its_neighbours_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Forbidden:  # a link into a forbidden folder; permissions do not bind the administrator
+        name, path = "aa", str(folder / "aa")
+
+        def stat(self) -> os.stat_result:
+            raise PermissionError(13, "Permission denied")
+
+        is_dir = stat
+
+    scandir = os.scandir
+    monkeypatch.setattr(
+        os, "scandir", lambda path: [*scandir(path), *([Forbidden()] if path == str(folder) else [])]
+    )
+
+    items = expand([str(folder)])
+
+    assert names(items, folder) == ["a.jpg", "aa", "b.jpg", "sub/c.png"]
+    assert "Permission denied" in str(items[1].problem)
+
+
 def test_a_list_has_one_path_a_line_or_is_divided_by_nul(tmp_path: Path) -> None:
     (tmp_path / "lines").write_bytes(b"a b.jpg\n\nc.jpg\n")
     (tmp_path / "nul").write_bytes(b"a\nb.jpg\0c.jpg\0")

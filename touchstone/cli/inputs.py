@@ -85,12 +85,8 @@ def _walk(folder: str, above: set[tuple[int, int]]) -> Iterator[Input]:
         here = os.stat(folder)
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        yield Input(
-            folder,
-            UnreadableMedia(
-                f"The folder {folder} cannot be listed: {error.strerror}.", "Check its permissions."
-            ),
-        )
+        message = f"The folder {folder} cannot be listed: {error.strerror}."
+        yield Input(folder, UnreadableMedia(message, "Check its permissions."))
         return
     identity = (here.st_dev, here.st_ino)
     if identity in above:
@@ -98,15 +94,15 @@ def _walk(folder: str, above: set[tuple[int, int]]) -> Iterator[Input]:
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
-            yield from _walk(entry.path, above | {identity})
-        elif _may_hold_a_medium(entry):
+        try:
+            mode = entry.stat().st_mode
+        except FileNotFoundError:  # a broken link, or lost meanwhile: the decoder will say so
             yield Input(entry.path)
-
-
-def _may_hold_a_medium(entry: os.DirEntry[str]) -> bool:
-    """A regular file, or a broken link; sockets, pipes and devices are passed over."""
-    try:
-        return stat.S_ISREG(entry.stat().st_mode)
-    except OSError:
-        return True
+        except OSError as error:  # a link to itself, or into a folder that is forbidden
+            message = f"{entry.path} cannot be reached: {error.strerror}."
+            yield Input(entry.path, UnreadableMedia(message, "Check its permissions, or where it links to."))
+        else:
+            if stat.S_ISDIR(mode):
+                yield from _walk(entry.path, above | {identity})
+            elif stat.S_ISREG(mode):  # sockets, pipes and devices are passed over
+                yield Input(entry.path)
