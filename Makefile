@@ -2,17 +2,18 @@
 PYTHON ?= python3
 SCAN := .venv
 DEV := .venv-dev
+JOBS ?= 2
 PIP := pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: demo test check lint fix bench train wheel gpu clean
+.PHONY: demo test check lint fix bench train wheel gpu size clean
 
 demo: $(SCAN)/.ready  ## verdicts on real photographs, forged pictures and a video
 	$(SCAN)/bin/python -m benchmarks.demo
 
 test: $(DEV)/.ready  ## lint, types, import order and every test
 	$(MAKE) check
-	$(DEV)/bin/python -m pytest
+	$(DEV)/bin/python -m pytest -n $(JOBS)
 
 check: lint
 lint: $(DEV)/.ready
@@ -54,6 +55,13 @@ $(DEV)/.ready: pyproject.toml constraints.txt | system
 	$(DEV)/bin/$(PIP) -e ".[train,service,dev]"
 	$(DEV)/bin/python -c "import torchvision"
 	touch $@
+
+size:  ## what the scan path costs to install: megabytes fetched, megabytes on disk
+	@into=$$(mktemp -d) && $(PYTHON) -m venv $$into/venv \
+	  && $$into/venv/bin/pip download --quiet --disable-pip-version-check -c constraints.txt -d $$into/wheels . \
+	  && $$into/venv/bin/$(PIP) --no-index --find-links $$into/wheels touchstone \
+	  && echo "fetched $$(du -sm $$into/wheels | cut -f1) MB, installed $$(du -sm $$into/venv | cut -f1) MB"; \
+	  rm -rf $$into
 
 clean:
 	rm -rf $(SCAN) $(DEV) build dist *.egg-info
