@@ -107,6 +107,11 @@ class ModelUse:
     ms: float
 
 
+def nothing_claimed() -> dict[str, Any]:
+    """The section `provenance` of a report while nothing is known: every part, empty."""
+    return {"c2pa": None, "metadata": [], "watermark": {}, "near_duplicates": []}
+
+
 @dataclass(frozen=True)
 class Report:
     """Everything said about one medium; `to_dict()` is the JSON contract `touchstone.scan/1`.
@@ -134,7 +139,7 @@ class Report:
     segments: tuple[Segment, ...] = ()
     attribution: tuple[Attribution, ...] = ()
     evidence: tuple[Finding, ...] = ()
-    provenance: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=nothing_claimed)
     models: tuple[ModelUse, ...] = ()
     engine: dict[str, str] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)

@@ -33,6 +33,7 @@ from evidence.verdict import (
     Stability,
     TimelinePoint,
     Verdict,
+    nothing_claimed,
 )
 from worker import domain, regions
 from worker.findings import Findings
@@ -100,7 +101,7 @@ def decide(findings: Findings, detector: Detector, timings: dict[str, float] | N
         timeline=_timeline(findings, calibration),
         segments=parts,
         evidence=_evidence(findings, calibration, score, verdict),
-        provenance={"metadata": _claims(info)},
+        provenance=_provenance(info),
         models=(
             ModelUse(
                 detector.name,
@@ -111,25 +112,38 @@ def decide(findings: Findings, detector: Detector, timings: dict[str, float] | N
             ),
         ),
         engine={
+            "detector": _named(detector),
             "provider": detector.provider,
             "precision": detector.precision,
             "fingerprint": detector.fingerprint,
         },
-        timings={name: round(value, 1) for name, value in timings.items()},
+        timings=_rounded(timings),
         warnings=_warnings(findings, detector),
     )
     return Decision(report, heat)
 
 
-def unable(path: str, error: MediaError, detector: Detector, info: MediaInfo | None = None) -> Report:
-    """The report on a medium that could not be examined: a code, and what to do; `info` if it was opened."""
+def unable(
+    path: str,
+    error: MediaError,
+    detector: Detector,
+    *,
+    info: MediaInfo | None = None,
+    timings: dict[str, float] | None = None,
+) -> Report:
+    """The report on a medium that could not be examined: a code, and what to do.
+
+    `info` is known if it was opened; without `timings` no time was spent on it.
+    """
     media = media_of(replace(info, path=path)) if info else {**dict.fromkeys(MEDIA_KEYS), "path": path}
     return Report(
         id=_identity(info.sha256 if info else path, detector),
         media=media,
         status="unable",
         reason=Reason(error.code, str(error)),
-        engine={"fingerprint": detector.fingerprint},
+        provenance=_provenance(info),
+        engine={"detector": _named(detector), "fingerprint": detector.fingerprint},
+        timings=_rounded(timings or {"total_ms": 0.0}),
     )
 
 
@@ -245,6 +259,10 @@ def _evidence(
     return (Finding("detector", found, weight, detail),)
 
 
+def _provenance(info: MediaInfo | None) -> dict[str, Any]:
+    return nothing_claimed() | ({"metadata": _claims(info)} if info else {})
+
+
 def _claims(info: MediaInfo) -> list[str]:
     """What the file says of itself, a line a claim, such as "exif Software: GIMP 2.10"."""
     lines = []
@@ -269,6 +287,14 @@ def _warnings(findings: Findings, detector: Detector) -> tuple[str, ...]:
     if findings.coverage.errors:
         found.append(f"{findings.coverage.errors} parts of the file could not be decoded.")
     return tuple(found)
+
+
+def _named(detector: Detector) -> str:
+    return f"{detector.name}@{detector.version}"
+
+
+def _rounded(timings: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 1) for name, value in timings.items()}
 
 
 def _identity(medium: str, detector: Detector) -> str:

@@ -130,13 +130,14 @@ class Scanner:
 
     def _scanned(self, outcome: batching.Outcome[Fetched]) -> Scanned:
         medium, path = outcome.key, outcome.key.path
-        if isinstance(outcome.result, MediaError):
-            info = medium.info if medium.error is None else None
-            return Scanned(unable(path, outcome.result, self.detector, info))
-        findings = replace(outcome.result, info=replace(outcome.result.info, path=path))
         timings = {"decode_ms": 1000 * medium.seconds, **outcome.timings}
         timings["look_ms"] -= 1000 * medium.waited  # counted as decoding already
-        decision = decide(findings, self.detector, {**timings, "total_ms": sum(timings.values())})
+        timings["total_ms"] = sum(timings.values())
+        if isinstance(outcome.result, MediaError):
+            info = medium.info if medium.error is None else None
+            return Scanned(unable(path, outcome.result, self.detector, info=info, timings=timings))
+        findings = replace(outcome.result, info=replace(outcome.result.info, path=path))
+        decision = decide(findings, self.detector, timings)
         return Scanned(decision.report, findings.preview, decision.heat)
 
 

@@ -47,6 +47,7 @@ FAKE = ReportItem(
         timeline=(TimelinePoint(0.0, 0, 0.1), TimelinePoint(1.0, 25, 0.97)),
         segments=(Segment(1.0, 2.0, 0.97),),
         models=(ModelUse("small", "2", "cd", 0.97, 3.0),),
+        engine={"detector": "small@2"},
         timings={"total_ms": 12.5},
     )
 )  # fmt: skip
@@ -56,6 +57,8 @@ FAILED = ReportItem(
         media={**MEDIA, "path": "b\udcff.jpg"},
         status="unable",
         reason=Reason("damaged", "It is broken. Try the original."),
+        engine={"detector": "small@2"},
+        timings={"total_ms": 0.5},
     )
 )
 
@@ -77,7 +80,7 @@ def test_the_first_columns_are_the_contract_and_a_failed_file_has_its_row(tmp_pa
         'a "b",\nc.mp4', "video", "ok", "fake", "0.97", "0.9", "0.99", "", "", "small@2", "12.5"
     ]  # fmt: skip
     assert dict(zip(COLUMNS, fake, strict=True))["stability"] == "4/5"
-    assert failed[:11] == ["b\udcff.jpg", "", "unable", "", "", "", "", "", "damaged", "", ""]
+    assert failed[:11] == ["b\udcff.jpg", "", "unable", "", "", "", "", "", "damaged", "small@2", "0.5"]
     assert (tmp_path / "out.csv").read_bytes().count(b"b\xff.jpg") == 1  # the name's own bytes
 
 

@@ -212,6 +212,15 @@ def test_what_cannot_be_examined_has_a_code_advice_and_every_media_field() -> No
 def test_what_was_opened_before_it_failed_is_still_described() -> None:
     info = MediaInfo("/tmp/x", "ab", "video", "video/mp4", 9, 64, 64)
 
-    report = unable("x.mp4", DamagedMedia("torn"), DETECTOR, info)
+    report = unable("x.mp4", DamagedMedia("torn"), DETECTOR, info=info, timings={"total_ms": 1.26})
 
     assert (report.media["path"], report.media["sha256"], report.media["kind"]) == ("x.mp4", "ab", "video")
+    assert report.timings == {"total_ms": 1.3}
+
+
+@pytest.mark.parametrize("info", [None, MediaInfo("x", "ab", "image", "image/png", 9, 64, 64)])
+def test_provenance_has_its_four_parts_also_where_nothing_could_be_examined(info: MediaInfo | None) -> None:
+    empty = {"c2pa": None, "metadata": [], "watermark": {}, "near_duplicates": []}
+
+    assert unable("x.png", DamagedMedia("torn"), DETECTOR, info=info).provenance == empty
+    assert reported(findings(4.0)).provenance.keys() == empty.keys()

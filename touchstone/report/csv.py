@@ -43,7 +43,7 @@ class CsvWriter:
 
 def row_of(report: Report) -> tuple[object, ...]:
     """The cells of one report, in the order of `COLUMNS`; None is an empty cell."""
-    media, reason, model = report.media, report.reason, next(iter(report.models), None)
+    media, reason = report.media, report.reason
     low, high = report.interval or (None, None)
     tried = report.stability.tried
     return (
@@ -56,7 +56,7 @@ def row_of(report: Report) -> tuple[object, ...]:
         high,
         report.attribution[0].generator if report.attribution else None,
         reason.code if reason else None,
-        f"{model.name}@{model.version}" if model else None,
+        report.engine.get("detector"),
         report.timings.get("total_ms"),
         media["sha256"],
         media["width"],
