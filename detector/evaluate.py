@@ -25,11 +25,12 @@ from detector.metrics import (
 )
 from detector.readers import Entry
 from detector.thresholds import Calibration
-from evidence.errors import DataError
+from evidence.errors import DataError, MediaError
 from evidence.image import decode_image
 from evidence.medium import Pixels
 
 ScoreImage = Callable[[Pixels], float]
+OnFailed = Callable[[Entry, MediaError], None]
 
 
 @dataclass(frozen=True)
@@ -91,18 +92,28 @@ def score_entries(
     *,
     delivered: Sequence[Step] = (),
     on_progress: Callable[[int], None] | None = None,
+    on_failed: OnFailed | None = None,
 ) -> list[Scored]:
-    """Decode and score each picture; `delivered` is done to every one first, real and fake alike."""
+    """Decode and score each picture; `delivered` is done to every one first, real and fake alike.
+
+    A picture that cannot be decoded is left out and handed to `on_failed`; without that it is raised.
+    """
     found = []
-    for entry in entries:
-        info, pixels = decode_image(entry.path)
+    for number, entry in enumerate(entries, start=1):
+        if on_progress is not None:
+            on_progress(number)
+        try:
+            info, pixels = decode_image(entry.path)
+        except MediaError as error:
+            if on_failed is None:
+                raise
+            on_failed(entry, error)
+            continue
         pixels = apply(pixels, delivered)
         quality = info.jpeg.quality if info.jpeg else 100
         for step in delivered:
             quality = int(step.parameters["quality"]) if step.name == "jpeg" else quality
         found.append(Scored(entry, float(score_image(pixels)), min(pixels.shape[:2]), quality))
-        if on_progress is not None:
-            on_progress(len(found))
     return found
 
 

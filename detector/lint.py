@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from detector.metrics import auc, bootstrap
 from detector.readers import Entry
 from detector.thresholds import sigmoid
-from evidence.errors import DataError
+from evidence.errors import DataError, MediaError
 from evidence.image import decode_image
 from evidence.medium import MediaInfo, Pixels
 
@@ -72,26 +72,33 @@ def lint(
     limit: float = LIMIT,
     seed: int = 0,
     on_progress: Callable[[int], None] | None = None,
+    on_failed: Callable[[Entry, MediaError], None] | None = None,
 ) -> LintReport:
-    """Probe a labelled data set for shortcuts; raises DataError below five groups of either class."""
-    labels = np.array([entry.label == "fake" for entry in entries], np.float64)
-    groups = [entry.group for entry in entries]
-    for word, label in (("real", 0.0), ("fake", 1.0)):
-        count = len({group for group, own in zip(groups, labels, strict=True) if own == label})
-        if count < FOLDS:
-            raise DataError(
-                f"The data set has {count} groups of {word} pictures; the probes need {FOLDS}.",
-                "Add pictures of other sources, or check the group column.",
-            )
+    """Probe a labelled data set for shortcuts; raises DataError below five groups of either class.
+
+    A picture that cannot be decoded is left out and handed to `on_failed`; without that it is raised.
+    """
+    _require_groups(entries)
     seen: dict[str, list[Array]] = defaultdict(list)
-    digests = []
+    digests, kept = [], []
     for number, entry in enumerate(entries, start=1):
-        info, pixels = decode_image(entry.path)
+        if on_progress is not None:
+            on_progress(number)
+        try:
+            info, pixels = decode_image(entry.path)
+        except MediaError as error:
+            if on_failed is None:
+                raise
+            on_failed(entry, error)
+            continue
+        kept.append(entry)
         digests.append(info.sha256)
         for name, (features, _, _) in _PROBES.items():
             seen[name].append(features(entry.path, info, pixels))
-        if on_progress is not None:
-            on_progress(number)
+    entries = kept
+    _require_groups(entries)
+    labels = np.array([entry.label == "fake" for entry in entries], np.float64)
+    groups = [entry.group for entry in entries]
     probes = []
     for name, (_, advisory, advice) in _PROBES.items():
         scores = _out_of_fold(np.stack(seen[name]), labels, groups, seed)
@@ -108,6 +115,16 @@ def lint(
         groups_across_splits=_split_groups(entries),
         duplicates_across_labels=_same_bytes(entries, digests, lambda entry: entry.label),
     )
+
+
+def _require_groups(entries: Sequence[Entry]) -> None:
+    for label in ("real", "fake"):
+        count = len({entry.group for entry in entries if entry.label == label})
+        if count < FOLDS:
+            raise DataError(
+                f"The data set has {count} groups of {label} pictures; the probes need {FOLDS}.",
+                "Add pictures of other sources, or check the group column.",
+            )
 
 
 def _out_of_fold(features: Array, labels: Array, groups: Sequence[str], seed: int) -> Array:

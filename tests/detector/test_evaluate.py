@@ -9,7 +9,7 @@ from detector.corrupt import Step
 from detector.evaluate import Scored, score_entries, tabulate
 from detector.readers import Entry, Label, read
 from detector.thresholds import Calibration
-from evidence.errors import DataError
+from evidence.errors import DamagedMedia, DataError
 from evidence.medium import Pixels
 
 KNOWING = Calibration(fake_at=0.8, real_below=0.2)
@@ -90,3 +90,19 @@ def test_a_generator_with_reals_of_its_own_is_judged_against_them() -> None:
 def test_one_class_alone_cannot_be_evaluated() -> None:
     with pytest.raises(DataError, match="1 real and 0 fake"):
         tabulate([made_up("real", 0.0)], KNOWING)
+
+
+def test_a_broken_picture_is_handed_over_and_the_rest_is_scored(forge: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    good = read(forge, split="test")[:2]
+    broken = Entry(tmp_path / "broken.png", "broken.png", "real")
+    failed: list[tuple[Entry, str]] = []
+
+    scored = score_entries(
+        [good[0], broken, good[1]], checker_energy, on_failed=lambda entry, e: failed.append((entry, e.code))
+    )
+
+    assert [item.entry for item in scored] == good
+    assert failed == [(broken, "damaged")]
+    with pytest.raises(DamagedMedia):
+        score_entries([broken], checker_energy)

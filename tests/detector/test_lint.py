@@ -10,7 +10,7 @@ from PIL import Image
 
 from detector.lint import LintReport, lint
 from detector.readers import Entry, Label
-from evidence.errors import DataError
+from evidence.errors import DataError, UnsupportedMedia
 from evidence.medium import Pixels
 from tests.detector.pictures import checkered, photograph
 
@@ -118,3 +118,19 @@ def test_the_same_bytes_in_two_splits_or_under_two_labels_fail_the_set(tmp_path:
 def test_too_few_groups_cannot_be_probed(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="4 groups of real"):
         lint(planted(tmp_path, count=4))
+
+
+def test_a_broken_picture_is_handed_over_and_the_rest_is_probed(tmp_path: Path) -> None:
+    entries = planted(tmp_path, count=5)
+    entries[3].path.write_bytes(b"no picture")
+    entries.append(replace(entries[1], group="g5", path=entries[1].path))
+    failed: list[tuple[str, str]] = []
+
+    report = lint(entries, on_failed=lambda entry, error: failed.append((entry.key, error.code)))
+
+    assert failed == [(entries[3].key, "unsupported")]
+    assert (report.reals, report.fakes) == (5, 5)
+    with pytest.raises(DataError, match="4 groups of fake"):
+        lint(entries[:-1], on_failed=lambda entry, error: None)
+    with pytest.raises(UnsupportedMedia):
+        lint(entries)
