@@ -58,7 +58,7 @@ $(DEV)/.ready: pyproject.toml constraints.txt | system
 
 size:  ## what the scan path costs to install: megabytes fetched, megabytes on disk
 	@into=$$(mktemp -d) && $(PYTHON) -m venv $$into/venv \
-	  && $$into/venv/bin/pip download --quiet --disable-pip-version-check -c constraints.txt -d $$into/wheels . \
+	  && $$into/venv/bin/pip wheel --quiet --disable-pip-version-check -c constraints.txt -w $$into/wheels . \
 	  && $$into/venv/bin/$(PIP) --no-index --find-links $$into/wheels touchstone \
 	  && echo "fetched $$(du -sm $$into/wheels | cut -f1) MB, installed $$(du -sm $$into/venv | cut -f1) MB"; \
 	  rm -rf $$into
