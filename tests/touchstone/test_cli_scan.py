@@ -128,6 +128,9 @@ def test_the_exit_code_is_that_of_the_contract(
         ["scan", ".", "--no-such-option"],
         ["scan", "x.mp4", "--every", "1", "--keyframes"],
         ["scan", "x.mp4", "--every", "0"],
+        ["scan", "x.mp4", "--every", "inf"],
+        ["scan", "x.mp4", "--every", "nan"],
+        ["scan", "x.mp4", "--every", "-1"],
         ["scan", "x.jpg", "--json", "--csv", "-"],
         ["scan", "x.jpg", "--fail-on", "real"],
         ["scan", "--from-file", "no-such-list"],
@@ -145,6 +148,25 @@ def test_wrong_usage_is_2_with_a_line_that_says_what(
     assert ran.code == 2
     assert ran.err.strip()
     assert ran.out == ""
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("--csv", "--jsonl"), ("--html", "--csv"), ("--jsonl", "--html"), ("--csv", "--resume")],
+)
+def test_two_results_in_one_file_are_refused_before_it_is_touched(
+    touchstone: Touchstone, media: Path, tmp_path: Path, one: str, other: str
+) -> None:
+    (tmp_path / "out").write_text("precious")
+    (tmp_path / "link").symlink_to("out")
+
+    for name in ("out", tmp_path / "out", "link"):
+        ran = touchstone("scan", media, one, "out", other, name)
+
+        assert ran.code == 2
+        assert one in ran.err
+        assert other in ran.err
+    assert (tmp_path / "out").read_text() == "precious"
 
 
 @pytest.mark.parametrize("model", ["no-such-model", "no-such-file.onnx"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -79,6 +81,7 @@ def run(options: ScanOptions) -> int:
     Raises UsageError, ModelError, SettingsError, OutputError, and Interrupted with how to go on.
     """
     arguments = _arguments(options)
+    _refuse_one_file_for_two(options)
     inputs = expand(arguments)
     if not inputs:
         raise UsageError("There is no file to scan in what was named.", "Name files, folders or patterns.")
@@ -117,9 +120,22 @@ def _arguments(options: ScanOptions) -> list[str]:
     return arguments
 
 
+def _refuse_one_file_for_two(options: ScanOptions) -> None:
+    """Two results in one file would overwrite each other. A JSONL may be what is resumed from."""
+    taken: dict[str, str] = {}
+    for name in ("jsonl", "csv", "html", "resume"):
+        path: Path | None = getattr(options, name)
+        if path is None or path == STDOUT or (name == "resume" and path == options.jsonl):
+            continue
+        if (other := taken.setdefault(os.path.realpath(path), name)) != name:
+            raise UsageError(f"--{other} and --{name} name the same file, {path}.", "Name another for one.")
+
+
 def _sampling(options: ScanOptions, settings: Settings) -> Sampling:
     if options.keyframes and options.every_seconds is not None:
         raise UsageError("--keyframes and --every exclude each other.", "Give one of them.")
+    if options.every_seconds is not None and not 0 < options.every_seconds < math.inf:
+        raise UsageError(f"--every {options.every_seconds} is no stretch of time.", "Give seconds above 0.")
     return Sampling(
         mode="keyframes" if options.keyframes else "every",
         every_seconds=options.every_seconds or settings.every_seconds,
