@@ -80,6 +80,27 @@ def test_a_twin_has_the_size_and_the_jpeg_history_of_its_picture(
     assert row["twin_sha256"] == before.sha256
 
 
+def test_twins_of_equal_names_stand_side_by_side_and_a_broken_picture_is_left_out(
+    workshop: Touchstone, tmp_path: Path
+) -> None:
+    inputs: list[object] = []
+    for number, folder in enumerate(("a", "b")):
+        (tmp_path / folder).mkdir()
+        inputs += ["--input", write_picture(tmp_path / folder / "x.png", 6 * number, side=64)]
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+
+    ran = workshop("generate", "mirror", *inputs, "--input", tmp_path / "broken.png", "--out", tmp_path / "o")
+
+    assert ran.code == 1
+    assert ran.err.startswith("touchstone: damaged: ")
+    assert "broken.png" in ran.err
+    rows = [json.loads(line) for line in (tmp_path / "o" / "manifest.jsonl").read_text().splitlines()]
+    assert [row["path"] for row in rows] == ["x-mirror.png", "x-mirror-2.png"]
+    for row in rows:
+        assert hashlib.sha256((tmp_path / "o" / row["path"]).read_bytes()).hexdigest() == row["sha256"]
+    assert rows[0]["sha256"] != rows[1]["sha256"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -115,6 +136,28 @@ def test_evaluate_puts_numbers_on_real_and_fake(workshop: Touchstone, labelled: 
     assert ran.json["pooled"]["real_accuracy"] == 1.0
     assert ran.json["model"] == "colour@1"
     assert cv2.imread(str(tmp_path / "curves.png")) is not None
+
+
+@pytest.mark.parametrize("command", ["evaluate", "lint"])
+def test_a_broken_picture_is_named_and_left_out(workshop: Touchstone, labelled: Path, command: str) -> None:
+    (labelled / "somegan" / "0_real" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+
+    ran = workshop(command, labelled, "--json")
+    table = workshop(command, labelled)
+
+    assert (ran.code, table.code) == (1, 1)
+    assert ran.json["left_out"] == 1
+    assert ran.err.startswith("touchstone: damaged: somegan/0_real/broken.png: ")
+    assert "1 file left out" in table.out
+
+
+def test_the_table_of_evaluate_is_whole_where_there_is_no_terminal(
+    workshop: Touchstone, labelled: Path
+) -> None:
+    ran = workshop("evaluate", labelled)
+
+    (row,) = [line for line in ran.out.splitlines() if "pooled" in line]
+    assert [cell.strip() for cell in row.split("│")[2:6]] == ["8", "8", "1.0000", "1.0000-1.0000"]
 
 
 def test_evaluate_delivers_both_sides_alike_first(workshop: Touchstone, labelled: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,6 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from touchstone.cli.extras import train_extra
+from touchstone.cli.skipped import Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +49,8 @@ def evaluate(
     """Score real and fake pictures along the path that `scan` runs, and tabulate.
 
     Reads our forge's manifests, CSVs with path and label, and the folder layouts of the field
-    (0_real/1_fake, nature/ai, real/fake). Example: `touchstone evaluate GenImage/val --jpeg 75`
+    (0_real/1_fake, nature/ai, real/fake). Exit code 1 when pictures could not be read; those
+    are named and left out. Example: `touchstone evaluate GenImage/val --jpeg 75`
     """
     from detector.evaluate import score_entries, tabulate
     from detector.readers import read
@@ -61,6 +64,7 @@ def evaluate(
     entry = find_detector(settings)
     calibration = calibration_of(entry)
     session = open_detector(entry, settings.device, settings.threads)
+    skipped = Skipped()
     with Progress(console=Console(stderr=True), transient=True, disable=json) as progress:
         task = progress.add_task("pictures", total=len(entries))
         scored = score_entries(
@@ -70,6 +74,7 @@ def evaluate(
             ),
             delivered=_delivery(jpeg, resize),
             on_progress=lambda done: progress.update(task, completed=done),
+            on_failed=lambda item, error: skipped.add(item.key, error),
         )
     found = tabulate(scored, calibration, by=lambda item: getattr(item, by) or item.generator)
     if plots is not None:
@@ -78,9 +83,13 @@ def evaluate(
 
         draw_curves(scored, calibration, plots)
     if json:
-        print(json_module.dumps({"model": entry.label, "sha256": entry.sha256, **found.to_dict()}, indent=2))
+        origin = {"model": entry.label, "sha256": entry.sha256, "left_out": skipped.count}
+        print(json_module.dumps({**origin, **found.to_dict()}, indent=2))
     else:
         _show(found, entry.label)
+        if skipped.count:
+            print(skipped)
+    raise typer.Exit(skipped.exit_code)
 
 
 def _delivery(jpeg: int | None, resize: float | None) -> Sequence[Step]:
@@ -96,7 +105,7 @@ def _delivery(jpeg: int | None, resize: float | None) -> Sequence[Step]:
 
 
 def _show(found: Evaluation, label: str) -> None:
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)  # a table in a file is not squeezed
     table = Table(title=f"{label}: fakes by row, the worst first")
     for heading in (
         "",
@@ -110,7 +119,7 @@ def _show(found: Evaluation, label: str) -> None:
         "real ok",
         "fake ok",
     ):
-        table.add_column(heading, justify="left" if not heading else "right")
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=bool(heading))
     for row in (*found.rows, found.pooled):
         table.add_row(*_cells(row), end_section=row is found.rows[-1])
     console.print(table)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evidence.errors import OutputError, UsageError
+from evidence.errors import MediaError, OutputError, UsageError
+from touchstone.cli.guard import NOTHING_DONE
+from touchstone.cli.skipped import Skipped
 
 if TYPE_CHECKING:
     from evidence.medium import Pixels
@@ -40,10 +42,11 @@ def generate(
     """Make synthetic pictures, each with its origin in a manifest.
 
     A generator from noise takes --count and --seed. One of the reconstruction family takes --input and
-    gives each picture's aligned twin: same size, and the same JPEG history where there is one.
+    gives each picture's aligned twin: same size, and the same JPEG history where there is one. Exit code
+    1 when some pictures could not be read; those are named and left out.
 
     Examples: `touchstone generate dcgan-faces --count 64 --out faces/` · `touchstone generate
-    recon-nearest --input photo.jpg --out twins/`
+    reconstruction-nearest-x8 --input photo.jpg --out twins/`
     """
     from worker.scanner import installed_models
     from worker.settings import load_settings
@@ -57,10 +60,11 @@ def generate(
         raise UsageError(f"{entry.label} rebuilds pictures.", "Name at least one with --input.")
     if input and not takes_pictures:
         raise UsageError(f"{entry.label} draws from noise and takes no --input.", "Use --count and --seed.")
+    skipped = Skipped()
     try:
         out.mkdir(parents=True, exist_ok=True)
         with (out / MANIFEST).open("a", encoding="utf-8") as manifest:
-            made = _twins(entry, input, out) if input else _samples(entry, count, seed, out)
+            made = _twins(entry, input, out, skipped) if input else _samples(entry, count, seed, out)
             for name, origin in made:
                 row = {
                     "path": name,
@@ -75,6 +79,7 @@ def generate(
                 print(out / name)
     except OSError as error:
         raise OutputError(f"{out} cannot be written: {error.strerror}.", "Name another --out.") from None
+    raise typer.Exit(NOTHING_DONE if input and skipped.count == len(input) else skipped.exit_code)
 
 
 def _samples(entry: ModelEntry, count: int, seed: int, out: Path) -> Iterator[tuple[str, dict[str, object]]]:
@@ -89,7 +94,9 @@ def _samples(entry: ModelEntry, count: int, seed: int, out: Path) -> Iterator[tu
     (out / f"{entry.name}-{seed}-grid.png").write_bytes(_png(grid(pictures[:MOST_IN_GRID])))
 
 
-def _twins(entry: ModelEntry, paths: Sequence[Path], out: Path) -> Iterator[tuple[str, dict[str, object]]]:
+def _twins(
+    entry: ModelEntry, paths: Sequence[Path], out: Path, skipped: Skipped
+) -> Iterator[tuple[str, dict[str, object]]]:
     """Rebuild each picture and deliver it as it came; yields names with their origin."""
     from evidence.image import decode_image
     from evidence.jpeg import encode_like
@@ -98,9 +105,13 @@ def _twins(entry: ModelEntry, paths: Sequence[Path], out: Path) -> Iterator[tupl
 
     session = GeneratorSession(entry)
     for path in paths:
-        info, pixels = decode_image(path)
+        try:
+            info, pixels = decode_image(path)
+        except MediaError as error:
+            skipped.add(path, error)
+            continue
         twin = reconstruct(session, pixels)
-        name = f"{path.stem}-{entry.name}{'.jpg' if info.jpeg else '.png'}"
+        name = _free_name(out, f"{path.stem}-{entry.name}", ".jpg" if info.jpeg else ".png")
         (out / name).write_bytes(encode_like(twin, info.jpeg) if info.jpeg else _png(twin))
         yield (
             name,
@@ -111,6 +122,15 @@ def _twins(entry: ModelEntry, paths: Sequence[Path], out: Path) -> Iterator[tupl
                 "height": twin.shape[0],
             },
         )
+
+
+def _free_name(out: Path, stem: str, suffix: str) -> str:
+    """`stem` with `suffix`, numbered from 2 where that name is taken: no twin overwrites another's."""
+    name, number = f"{stem}{suffix}", 1
+    while (out / name).exists():
+        number += 1
+        name = f"{stem}-{number}{suffix}"
+    return name
 
 
 def _png(pixels: Pixels) -> bytes:

@@ -12,6 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from touchstone.cli.guard import SOME_FAILED
+from touchstone.cli.skipped import Skipped
 
 if TYPE_CHECKING:
     from detector.lint import LintReport
@@ -31,20 +32,30 @@ def lint(
     """Find the shortcuts in a labelled data set: format, size, content, names, doubles.
 
     A set that fails teaches a detector the shortcut, and flatters one that learned it. Exit code 1 when
-    it fails. Example: `touchstone lint my-benchmark/`
+    it fails, or when pictures could not be read; those are named and left out.
+
+    Example: `touchstone lint my-benchmark/`
     """
     from detector.lint import lint as probe
     from detector.readers import read
 
     entries = read(dataset, split=split)
+    skipped = Skipped()
     with Progress(console=Console(stderr=True), transient=True, disable=json) as progress:
         task = progress.add_task("pictures", total=len(entries))
-        report = probe(entries, limit=limit, on_progress=lambda done: progress.update(task, completed=done))
+        report = probe(
+            entries,
+            limit=limit,
+            on_progress=lambda done: progress.update(task, completed=done),
+            on_failed=lambda item, error: skipped.add(item.key, error),
+        )
     if json:
-        print(json_module.dumps(report.to_dict(), indent=2))
+        print(json_module.dumps({**report.to_dict(), "left_out": skipped.count}, indent=2))
     else:
         _show(report, limit)
-    raise typer.Exit(0 if report.passed else SOME_FAILED)
+        if skipped.count:
+            print(skipped)
+    raise typer.Exit(skipped.exit_code if report.passed else SOME_FAILED)
 
 
 def _show(report: LintReport, limit: float) -> None:
