@@ -36,8 +36,7 @@ def frames_of_animation(
     most = max(1, min(sampling.max_frames, limits.max_frames))
     wanted = _choose(_times(data, mime, limits), sampling, most)
     coverage.expected = len(wanted)
-    if mime == "image/gif" and b"\x3b" not in data[-16:]:
-        coverage.errors += 1  # no end mark: GIF states no number of frames that would show the cut
+    coverage.errors += is_cut(data, mime)
     with ExitStack() as open_files:
         with translated(mime):
             image = open_files.enter_context(open_image(data, mime, limits))
@@ -55,6 +54,37 @@ def frames_of_animation(
                 return
             coverage.decoded += 1
             yield Frame(pixels, index, seconds, keyframe=index == 0)
+
+
+def is_cut(data: bytes, mime: str) -> bool:
+    """Whether a GIF breaks off before its end mark, which alone shows the cut: it states no number of frames.
+
+    The blocks are followed one by one, for the mark is a byte that pixels hold too. The other formats
+    state their length, and their parsers complain themselves.
+    """
+    if mime != "image/gif":
+        return False
+    try:
+        at = 13 + _colours_bytes(data[10])
+        while (block := data[at]) != 0x3B:
+            at += 1
+            if block == 0x2C:  # a picture: place and size, colours, code size
+                at += 10 + _colours_bytes(data[at + 8])
+            elif block == 0x21:  # an extension: its label
+                at += 1
+            else:  # a stray byte, which parsers pass over too
+                continue
+            while size := data[at]:
+                at += 1 + size
+            at += 1
+    except IndexError:
+        return True
+    return False
+
+
+def _colours_bytes(flags: int) -> int:
+    """The length of a GIF's colour table, by the flags before it."""
+    return 3 * (2 << (flags & 7)) if flags & 0x80 else 0
 
 
 def _times(data: bytes, mime: str, limits: DecodeLimits) -> list[float]:

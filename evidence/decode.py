@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import BinaryIO
 
-from evidence.animation import frames_of_animation
+from evidence.animation import frames_of_animation, is_cut
 from evidence.image import decode_bytes
 from evidence.limits import DecodeLimits
 from evidence.medium import Coverage, Frame, MediaInfo, Pixels, Sampling
@@ -75,6 +75,7 @@ def decode(
         moving = frames_of_animation(data, mime, sampling, limits, coverage)
         return DecodedMedium(info, moving, coverage)
     coverage.expected = 1
+    coverage.errors += is_cut(data, mime)
     return DecodedMedium(info, _one(pixels, coverage), coverage)
 
 

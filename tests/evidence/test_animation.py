@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from evidence.animation import frames_of_animation
+from evidence.decode import decode
 from evidence.errors import DamagedMedia
 from evidence.image import decode_image
 from evidence.limits import DecodeLimits
@@ -89,6 +90,33 @@ def test_an_animation_that_breaks_off_gives_what_is_there_and_says_so(kind: str,
 
     assert 0 < len(frames) < 20
     assert coverage.errors >= 1
+
+
+def test_a_gif_cut_at_any_byte_is_damaged_or_says_so() -> None:
+    rng = np.random.default_rng(0)  # noise, so that the end mark's byte lies among the pixels' too
+    frames = [Image.fromarray(rng.integers(0, 256, (12, 12, 3), np.uint8)) for _ in range(3)]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=100)
+    data = file.getvalue()
+    read, damaged = set(), 0
+
+    for length in range(13, len(data)):
+        try:
+            with decode(io.BytesIO(data[:length]), "cut.gif", Sampling("all"), LIMITS) as medium:
+                read.add(len(list(medium.frames())))
+                assert medium.coverage.errors >= 1, length
+        except DamagedMedia:
+            damaged += 1
+
+    assert read == {1, 2, 3}
+    assert damaged > 100
+    assert data.count(b";") > 1
+
+
+def test_what_lies_behind_the_end_of_a_gif_does_not_matter() -> None:
+    frames, coverage = _read(_animate("GIF", 3) + bytes(100), "GIF", Sampling("all"))
+
+    assert (len(frames), coverage.errors) == (3, 0)
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "AVIF"])
