@@ -287,10 +287,10 @@ def test_a_dry_run_prints_the_configuration_and_trains_nothing(workshop: Touchst
     plan = workshop("train", "dcgan", "--dry-run", "--seed", 3, "--budget-minutes", 1.5).json
     assert (plan["system"], plan["seed"], plan["settled"]["budget_minutes"]) == ("dcgan", 3, 1.5)
 
-    config = workshop(
-        "train", "detector", "--dry-run", "--set", "learning_rate=1e-4", "--set", "bfloat16=false"
-    ).json
-    assert (config["learning_rate"], config["bfloat16"]) == (1e-4, False)
+    changes = ("--set", "learning_rate=1e-4", "--set", "bfloat16=false")
+    plan = workshop("train", "detector", "--dry-run", "--data", "twins", "--seed", 5, *changes).json
+    assert (plan["system"], plan["preset"], plan["data"], plan["seed"]) == ("detector", "shipped", "twins", 5)
+    assert (plan["settled"]["learning_rate"], plan["settled"]["bfloat16"]) == (1e-4, False)
     assert not (tmp_path / "runs").exists()
 
 
@@ -300,6 +300,7 @@ def test_a_dry_run_prints_the_configuration_and_trains_nothing(workshop: Touchst
         ["train", "no-such-gan"],
         ["train", "detector"],
         ["train", "detector", "--set", "nonsense=1"],
+        ["train", "detector", "--dry-run", "--preset", "nonsense"],
         ["train", "detector", "--set", "learning_rate"],
         ["train", "detector", "--set", "learning_rate=fast"],
         ["train", "dcgan", "--set", "nonsense=1"],

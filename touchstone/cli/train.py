@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from detector.train import TrainConfig
 
 DETECTOR = "detector"
+DETECTOR_PRESET = "shipped"
 
 
 def register(app: typer.Typer) -> None:
@@ -112,7 +113,9 @@ def _asked(options: TrainOptions) -> dict[str, Any]:
 
 def _plan_detector(options: TrainOptions) -> dict[str, Any]:
     """The settled configuration of the detector's run."""
-    return dataclasses.asdict(_detector_config(options))
+    names = ("system", "preset", "data", "budget_minutes", "seed")
+    asked = {name: getattr(options, name) for name in names}
+    return {**asked, "settled": dataclasses.asdict(_detector_config(options))}
 
 
 def _run_detector(options: TrainOptions) -> str:
@@ -135,6 +138,11 @@ def _run_detector(options: TrainOptions) -> str:
 def _detector_config(options: TrainOptions) -> TrainConfig:
     from detector.train import TrainConfig
 
+    if options.preset != DETECTOR_PRESET:
+        raise UsageError(
+            f"The detector has no preset {options.preset!r}.",
+            f"It has {DETECTOR_PRESET!r} alone; change its fields with --set.",
+        )
     config = TrainConfig()
     for name, text in options.overrides.items():
         config = _with(config, name.split("."), text)
