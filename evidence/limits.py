@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class DecodeLimits:
-    """Upper bounds for one medium; a file beyond one of them is `unable` with code `too_large`."""
+    """Upper bounds for one medium; a file beyond one of them is `unable` with code `too_large`.
+
+    Two are no such bounds: of a medium with more than `max_frames` so many are taken, spread evenly, and a
+    decode that runs over `decode_seconds` is `timeout`.
+    """
 
     max_bytes: int = 2 * 1024**3
     max_pixels: int = 100_000_000
