@@ -89,6 +89,22 @@ def test_an_interrupted_scan_that_is_resumed_ends_like_one_that_was_not(
     assert "6 media" in resumed.out
 
 
+def test_the_html_says_of_what_was_taken_over_why_it_has_no_picture(
+    touchstone: Touchstone, folder: Path, tmp_path: Path
+) -> None:
+    state, page = tmp_path / "state.jsonl", tmp_path / "out.html"
+    touchstone("scan", folder / "0.png", folder / "1.png", "--resume", state, "--html", page)
+    first = page.read_text()
+
+    touchstone("scan", folder, "--resume", state, "--html", page)
+
+    articles = page.read_text().split("<article")[1:]
+    assert "Taken over" not in first
+    said = "Taken over from an earlier scan; scan again without --resume for its picture."
+    assert [said in article for article in articles] == [True, True, False, False, False, False]
+    assert ["<img" in article for article in articles] == [False, False, True, True, True, True]
+
+
 def test_the_jsonl_of_an_interrupted_scan_is_valid_and_can_be_resumed_from(
     touchstone: Touchstone, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scanned: list[str]
 ) -> None:

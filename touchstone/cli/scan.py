@@ -223,7 +223,7 @@ def _known(item: Input, scanner: Scanner, resume: ResumeFile | None) -> Callable
         return None
 
     def earlier() -> ReportItem:
-        found = ReportItem(resume.load(place, item.path))
+        found = ReportItem(resume.load(place, item.path), taken_over=True)
         resume.add(found)
         return found
 

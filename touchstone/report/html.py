@@ -132,6 +132,7 @@ class HtmlWriter:
             "outline": "",
             "cells": (0, 0),
             "left_out": False,
+            "taken_over": item.taken_over,
         }
         if item.preview is None:
             return pictures
