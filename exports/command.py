@@ -1,4 +1,4 @@
-"""From the folder of a training run to a published model, and the check of all that is published.
+"""From the folder of a training run to a published model, and from that to its form in integers.
 
 One path for GANs and detectors: restore the network, write it as ONNX, compare the two, publish.
 """
@@ -16,11 +16,11 @@ from numpy.typing import ArrayLike
 
 from detector.model import load
 from detector.train import WEIGHTS
-from evidence.errors import ModelError, UsageError
+from evidence.errors import UsageError
 from exports.bundle import publish
 from exports.parity import check_detector, check_generator
 from exports.quantize import Gate, Quantised, Tiles, quantise
-from exports.registry import Kind, ModelEntry, Registry, registry
+from exports.registry import Kind, ModelEntry, Registry
 from exports.to_onnx import Identity, Interface, export_detector, export_generator
 from generators.catalogue import restore
 from generators.training.checkpoint import RECORD
@@ -89,18 +89,6 @@ def export_quantised(
             name, path, record, version=entry.version, kind="detector", default=default, models=models
         )
     return published, found
-
-
-def verify_all(models: Registry | None = None) -> dict[str, str]:
-    """Every installed model's label with "right", or with what is wrong with its file."""
-    found = {}
-    for entry in registry() if models is None else models:
-        try:
-            entry.read()
-            found[entry.label] = "right"
-        except ModelError as error:
-            found[entry.label] = str(error)
-    return found
 
 
 def _freeze_detector(folder: Path, path: Path, identity: Identity, run: Mapping[str, Any]) -> dict[str, Any]:
