@@ -61,7 +61,9 @@ class Settings(BaseSettings):
     face_model: Path | None = Field(None, description="a YuNet face finder; empty: the data folder's, if any")
     data_dir: Path = Field(default_factory=_data_dir, description="where fetched files are kept")
 
-    every_seconds: float = Field(0.5, gt=0, description="one frame of a video each so many seconds")
+    every_seconds: float = Field(
+        0.5, gt=0, allow_inf_nan=False, description="one frame of a video each so many seconds"
+    )
     sample_frames: int = Field(600, ge=1, description="at most so many frames of one video")
     tiles_per_image: int = Field(64, ge=1, description="at most so many tiles of a still picture")
     tiles_per_frame: int = Field(12, ge=1, description="at most so many tiles of a video frame")

@@ -34,7 +34,12 @@ def test_the_environment_wins_over_the_file_and_an_argument_over_both(
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("TOUCHSTONE_MAX_PIXELS", "many"), ("TOUCHSTONE_DECODERS", "0"), ("TOUCHSTONE_DEVICE", "tpu")],
+    [
+        ("TOUCHSTONE_MAX_PIXELS", "many"),
+        ("TOUCHSTONE_DECODERS", "0"),
+        ("TOUCHSTONE_DEVICE", "tpu"),
+        ("TOUCHSTONE_EVERY_SECONDS", "inf"),
+    ],
 )
 def test_a_bad_value_is_named_with_what_was_found(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
