@@ -12,11 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from detector.model import load
+from detector.readers import read
+from detector.thresholds import Calibration
+from detector.tiles import SIZE, cut, plan
 from detector.train import WEIGHTS
-from evidence.errors import UsageError
+from evidence.errors import DataError, ParityError, UsageError
+from evidence.image import decode_image
 from exports.bundle import publish
 from exports.parity import check_detector, check_generator
 from exports.quantize import Gate, Quantised, Tiles, quantise
@@ -25,6 +30,7 @@ from exports.to_onnx import Identity, Interface, export_detector, export_generat
 from generators.catalogue import restore
 from generators.training.checkpoint import RECORD
 
+MOST_TILES = 512
 DETECTOR_TASK = "Tells pictures that a generator made or rebuilt from photographs, and shows where."
 DETECTOR_INPUT = "none outside the graph: RGB uint8 at native size, sides multiples of 8, 64 at least"
 GENERATOR_INPUT = "latents by their `law`; pictures RGB in [-1, 1], sides multiples of 16"
@@ -89,6 +95,50 @@ def export_quantised(
             name, path, record, version=entry.version, kind="detector", default=default, models=models
         )
     return published, found
+
+
+def export_int8(
+    entry: ModelEntry, dataset: Path, *, default: bool = False, models: Registry | None = None
+) -> ModelEntry:
+    """Publish `NAME-int8` of a detector; half the groups of a labelled `dataset` set the ranges, half judge.
+
+    A tile is taken of each picture of 256 px at least, of `MOST_TILES` pictures at most. Raises DataError
+    when both classes are not in both halves, ParityError when the integer form does not answer alike.
+    """
+    if entry.kind != "detector":
+        raise UsageError(f"{entry.label} is a {entry.kind}.", "The integer form is for detectors.")
+    entries = read(dataset)
+    half = {group: index % 2 for index, group in enumerate(sorted({item.group for item in entries}))}
+    tiles: tuple[list[Tiles], list[Tiles]] = ([], [])
+    labels: tuple[list[float], list[float]] = ([], [])
+    for item in entries[:: -(-len(entries) // MOST_TILES)]:
+        _, pixels = decode_image(item.path)
+        if min(pixels.shape[:2]) >= SIZE:
+            tiles[half[item.group]].append(cut(pixels, plan(*pixels.shape[:2], max_tiles=1))[0])
+            labels[half[item.group]].append(float(item.label == "fake"))
+    if any(set(own) != {0.0, 1.0} for own in labels):
+        raise DataError(
+            f"{dataset} has too few pictures of {SIZE} px or more to set ranges and to judge them.",
+            "Give one with several groups of real and of fake pictures.",
+        )
+    reading = Calibration.from_dict(dict(entry.calibration or {}))
+    odds = np.log(reading.fake_at) - np.log1p(-min(reading.fake_at, 1 - 1e-9))
+    gate = Gate(threshold=float((odds - reading.bias) * reading.temperature))
+    published, found = export_quantised(
+        entry,
+        calibration=np.stack(tiles[0]),
+        tiles=np.stack(tiles[1]),
+        labels=labels[1],
+        gate=gate,
+        default=default,
+        models=models,
+    )
+    if published is None:
+        raise ParityError(
+            f"{entry.label} answers otherwise in integers: {', '.join(found.refused)}.",
+            "Nothing was published; use the float model.",
+        )
+    return published
 
 
 def _freeze_detector(folder: Path, path: Path, identity: Identity, run: Mapping[str, Any]) -> dict[str, Any]:

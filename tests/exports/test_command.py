@@ -6,14 +6,15 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from detector.model import FakeDetector, save
 from detector.train import WEIGHTS
-from evidence.errors import UsageError
+from evidence.errors import DataError, ParityError, UsageError
 from exports import command
-from exports.command import export_quantised, export_run
+from exports.command import export_int8, export_quantised, export_run
 from exports.parity import check_detector, check_generator
 from exports.quantize import Gate
 from exports.registry import ModelEntry, Registry
@@ -105,3 +106,30 @@ def test_a_quantised_detector_is_published_only_when_it_passes(exported: Path, m
     assert entry is not None
     assert (entry.name, entry.tags["precision"]) == ("tiny-int8", "int8")
     assert entry.metrics["quantised"]["mean_logit"] == found.mean_logit
+
+
+def test_a_labelled_folder_judges_the_integer_form(
+    exported: Path, models: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, rng = ModelEntry.from_file(exported), np.random.default_rng(0)
+    for label in ("real", "fake"):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        for number in range(4):
+            pixels = rng.integers(0, 256, (256, 260, 3), dtype=np.uint8)
+            assert cv2.imwrite(str(tmp_path / "set" / label / f"{number}.png"), pixels)
+    strict = Gate(max_logit=0.0, mean_logit=0.0, flips=1.0, auc=1.0)
+    monkeypatch.setattr(command, "Gate", lambda **given: replace(strict, **given))
+    with pytest.raises(ParityError, match="max_logit"):
+        export_int8(source, tmp_path / "set", models=models)
+    assert list(models) == []
+
+    wide = Gate(max_logit=1e9, mean_logit=1e9, flips=1.0, auc=1.0)
+    monkeypatch.setattr(command, "Gate", lambda **given: replace(wide, **given))
+    entry = export_int8(source, tmp_path / "set", models=models)
+    assert entry.name == "tiny-int8"
+    assert entry.metrics["quantised"]["tiles"] == 4
+
+    for path in (tmp_path / "set" / "fake").iterdir():
+        path.rename(path.with_suffix(".none"))
+    with pytest.raises(DataError, match="too few"):
+        export_int8(source, tmp_path / "set", models=models)

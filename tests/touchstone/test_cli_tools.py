@@ -305,6 +305,8 @@ def test_a_dry_run_prints_the_configuration_and_trains_nothing(workshop: Touchst
         ["train", "detector", "--set", "learning_rate=fast"],
         ["train", "dcgan", "--set", "nonsense=1"],
         ["export", "never-trained"],
+        ["export", "colour", "--int8", "set", "--run", "runs/colour"],
+        ["export", "dots", "--int8", "set"],
     ],
 )
 def test_wrong_usage_of_the_workshop_is_2_with_one_line(workshop: Touchstone, arguments: list[str]) -> None:
@@ -312,6 +314,25 @@ def test_wrong_usage_of_the_workshop_is_2_with_one_line(workshop: Touchstone, ar
 
     assert ran.code == 2
     assert ran.err.startswith("touchstone: usage: ")
+
+
+def test_the_integer_form_of_an_installed_detector_is_published_where_told(
+    workshop: Touchstone, tmp_path: Path
+) -> None:
+    for label, lean in (("real", -6), ("fake", 6)):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        for number in range(4):
+            write_picture(tmp_path / "set" / label / f"{number}.png", lean + number / 4, side=256)
+
+    ran = workshop("export", "colour", "--int8", tmp_path / "set", "--to", tmp_path / "out", "--json")
+
+    assert ran.code == 0
+    assert (ran.json["name"], ran.json["version"], ran.json["tags"]["precision"]) == (
+        "colour-int8",
+        "1",
+        "int8",
+    )
+    assert (tmp_path / "out" / ran.json["file"]).is_file()
 
 
 @pytest.mark.parametrize(

@@ -32,25 +32,43 @@ def export(
     to: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Publish in this models folder; else where ours ship.")
     ] = None,
+    int8: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATASET",
+            help="Publish NAME-int8 of the installed detector NAME, judged on labelled pictures.",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="The row of models.json as JSON.")] = False,
 ) -> None:
     """Publish a trained network as ONNX with its card, if the two agree (the parity gate).
 
-    Example: `touchstone export dcgan-faces --run runs/dcgan --version 0.1.0`
+    With --int8 the integer form of a published detector, if it answers alike (the quantisation gate).
+
+    Examples: `touchstone export dcgan-faces --run runs/dcgan --version 0.1.0` · `touchstone export
+    touchstone-detector --int8 twins/`
     """
     with train_extra("export"):
-        from exports.command import export_run
+        from exports.command import export_int8, export_run
     from exports.registry import Registry
+    from worker.scanner import installed_models
+    from worker.settings import load_settings
 
-    entry = export_run(
-        run or Path("runs") / name,
-        name,
-        release,
-        licence=licence,
-        default=default,
-        facts=_facts(facts),
-        models=None if to is None else Registry([_folder(to)]),
-    )
+    models = None if to is None else Registry([_folder(to)])
+    if int8 is not None:
+        if run is not None or facts is not None:
+            raise UsageError("--int8 takes neither --run nor --facts.", "It starts from a published model.")
+        entry = export_int8(installed_models(load_settings()).get(name), int8, default=default, models=models)
+    else:
+        entry = export_run(
+            run or Path("runs") / name,
+            name,
+            release,
+            licence=licence,
+            default=default,
+            facts=_facts(facts),
+            models=models,
+        )
     print(json_module.dumps(entry.to_dict(), indent=2) if json else f"{entry.label}  {entry.path}")
 
 
