@@ -29,8 +29,8 @@ from exports.runtime import GeneratorSession
 from exports.sampling import grid, reconstruct, sample
 
 LIMITS = DecodeLimits()
-TWINS = ("pagoda.jpg", "dahlia.jpg", "rocket.jpg", "cat.png", "coffee.png", "astronaut.png")
-PORTRAIT, FACE = "hopper.jpg", (150, 55, 385, 330)  # box of the face, x0 y0 x1 y1
+TWINS = ("pagoda.jpg", "dahlia.jpg", "rocket.jpg", "hopper.jpg", "coffee.png", "astronaut.png")
+PORTRAIT, FACE = "cat.png", (130, 50, 350, 250)  # box of the face, x0 y0 x1 y1
 CLIP, CLIP_SECONDS, FORGED_SECONDS = "street.mp4", 6.0, (2.0, 4.0)
 FPS = 25
 SHEET, SHEET_PICTURES, SHEET_SEED = "sheet.png", 36, 1
