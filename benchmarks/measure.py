@@ -54,6 +54,8 @@ LIMITS = (
     "captions leave none, and it says nothing about them.",
     "Its fakes in training were made by small autoencoding GANs of this project. Large diffusion models "
     "were not measured; expect misses there.",
+    "Scaling a forgery down to three quarters of its sides hides much of it, and so does a decoder that no "
+    "more than doubles the resolution; the tables say how much. A `real` on a resized picture is weak.",
     "Small pictures (below 64 px), JPEG below quality 30, drawings and screenshots of text lie outside what "
     "it was measured on; the scan says so and answers `uncertain`.",
     "Thresholds hold for pictures like the calibration reals. Another source may alarm more often.",
