@@ -34,11 +34,11 @@ VERSION = "0.1.0"
 DETECTOR = "touchstone-detector"
 # Decoders that ship for `touchstone generate` and the demo: three operators, three factors.
 SHIPPED_DECODERS = ("transposed-k4s2-x2", "haar-x4", "nearest-x8")
-# Noise generators that ship: published name -> system, which is also its run folder. Progressive GAN does
-# not ship yet: the CPU run of 61 000 images stopped at blurred faces (docs/training.md).
+# Noise generators that ship: published name -> system, which is also its run folder.
 SHIPPED_GENERATORS = {
     "vanilla-mnist": "vanilla",
     "dcgan-faces": "dcgan",
+    "progressive-faces": "progressive",
 }
 
 
