@@ -23,14 +23,12 @@ from detector.metrics import (
     equal_error_rate,
     tpr_at,
 )
-from detector.readers import Entry
+from detector.readers import Entry, OnFailed, decoded
 from detector.thresholds import Calibration
-from evidence.errors import DataError, MediaError
-from evidence.image import decode_image
+from evidence.errors import DataError
 from evidence.medium import Pixels
 
 ScoreImage = Callable[[Pixels], float]
-OnFailed = Callable[[Entry, MediaError], None]
 
 
 @dataclass(frozen=True)
@@ -99,16 +97,7 @@ def score_entries(
     A picture that cannot be decoded is left out and handed to `on_failed`; without that it is raised.
     """
     found = []
-    for number, entry in enumerate(entries, start=1):
-        if on_progress is not None:
-            on_progress(number)
-        try:
-            info, pixels = decode_image(entry.path)
-        except MediaError as error:
-            if on_failed is None:
-                raise
-            on_failed(entry, error)
-            continue
+    for entry, info, pixels in decoded(entries, on_progress, on_failed):
         pixels = apply(pixels, delivered)
         quality = info.jpeg.quality if info.jpeg else 100
         for step in delivered:

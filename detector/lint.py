@@ -19,10 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.metrics import auc, bootstrap
-from detector.readers import Entry
+from detector.readers import Entry, OnFailed, decoded
 from detector.thresholds import sigmoid
-from evidence.errors import DataError, MediaError
-from evidence.image import decode_image
+from evidence.errors import DataError
 from evidence.medium import MediaInfo, Pixels
 
 Array = NDArray[np.float64]
@@ -72,7 +71,7 @@ def lint(
     limit: float = LIMIT,
     seed: int = 0,
     on_progress: Callable[[int], None] | None = None,
-    on_failed: Callable[[Entry, MediaError], None] | None = None,
+    on_failed: OnFailed | None = None,
 ) -> LintReport:
     """Probe a labelled data set for shortcuts; raises DataError below five groups of either class.
 
@@ -81,16 +80,7 @@ def lint(
     _require_groups(entries)
     seen: dict[str, list[Array]] = defaultdict(list)
     digests, kept = [], []
-    for number, entry in enumerate(entries, start=1):
-        if on_progress is not None:
-            on_progress(number)
-        try:
-            info, pixels = decode_image(entry.path)
-        except MediaError as error:
-            if on_failed is None:
-                raise
-            on_failed(entry, error)
-            continue
+    for entry, info, pixels in decoded(entries, on_progress, on_failed):
         kept.append(entry)
         digests.append(info.sha256)
         for name, (features, _, _) in _PROBES.items():

@@ -10,12 +10,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from evidence.errors import DataError
+from evidence.errors import DataError, MediaError
+from evidence.image import decode_image
+from evidence.medium import MediaInfo, Pixels
 
 Label = Literal["real", "fake"]
 
@@ -82,6 +84,31 @@ def read(collection: Path, *, split: str | None = None) -> list[Entry]:
             f"{', '.join(_FOLDERS)}.",
         )
     return entries
+
+
+OnFailed = Callable[[Entry, MediaError], None]
+
+
+def decoded(
+    entries: Iterable[Entry],
+    on_progress: Callable[[int], None] | None = None,
+    on_failed: OnFailed | None = None,
+) -> Iterator[tuple[Entry, MediaInfo, Pixels]]:
+    """Each picture with its description and pixels; `on_progress` is told how many were begun.
+
+    One that cannot be decoded is left out and handed to `on_failed`; without that its error is raised.
+    """
+    for number, entry in enumerate(entries, start=1):
+        if on_progress is not None:
+            on_progress(number)
+        try:
+            info, pixels = decode_image(entry.path)
+        except MediaError as error:
+            if on_failed is None:
+                raise
+            on_failed(entry, error)
+            continue
+        yield entry, info, pixels
 
 
 def _read(collection: Path) -> Iterator[Entry]:
