@@ -29,6 +29,7 @@ from exports.registry import Kind, ModelEntry, Registry
 from exports.to_onnx import Identity, Interface, export_detector, export_generator
 from generators.catalogue import restore
 from generators.training.checkpoint import RECORD
+from generators.verdict import VERDICT
 
 MOST_TILES = 512
 DETECTOR_TASK = "Tells pictures that a generator made or rebuilt from photographs, and shows where."
@@ -155,8 +156,9 @@ def _freeze_detector(folder: Path, path: Path, identity: Identity, run: Mapping[
 
 
 def _freeze_generator(folder: Path, path: Path, identity: Identity, run: Mapping[str, Any]) -> dict[str, Any]:
+    _refuse_below_floor(folder)
     model = restore(folder)
-    task = "reconstruction" if model.takes_images else "noise"
+    task = model.task
     words = replace(identity, task=task, preprocessing=GENERATOR_INPUT)
     interface = export_generator(model, path, words)
     described = _described(interface)
@@ -171,6 +173,16 @@ def _freeze_generator(folder: Path, path: Path, identity: Identity, run: Mapping
         "limits": GENERATOR_LIMITS,
         **described,
     }
+
+
+def _refuse_below_floor(folder: Path) -> None:
+    verdict = folder / VERDICT
+    missed = json.loads(verdict.read_text("utf-8"))["missed"] if verdict.is_file() else ()
+    if missed:
+        raise UsageError(
+            f"The run in {folder} is below its floor: {' '.join(missed)}",
+            "It becomes no model. Train it longer, or with other options.",
+        )
 
 
 def _described(interface: Interface) -> dict[str, Any]:

@@ -17,12 +17,12 @@ from evidence.errors import UsageError
 from generators.contract import AdversarialModel, Optimisation, Preset
 from generators.training import checkpoint
 
-Kind = Literal["digits", "faces", "photos"]
+Kind = Literal["digits", "objects", "faces", "photos", "captions", "pairs", "unpaired", "poses", "units"]
 
 
 @dataclass(frozen=True)
 class System:
-    """A row of the catalogue; `kind` is the sort of pictures it is trained on."""
+    """A row of the catalogue; `kind` is the sort of data it is trained on (`generators/data/opening.py`)."""
 
     name: str
     module: str

@@ -11,8 +11,10 @@ Networks speak [-1, 1]; every tensor below is float (B, C, H, W) unless said oth
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Protocol
 
 import torch
@@ -20,10 +22,32 @@ from torch import Tensor, nn
 
 Penalty = Literal["none", "r1", "r1r2", "gp"]
 
+Task = Literal[
+    "noise",
+    "class",
+    "caption",
+    "reconstruction",
+    "translation",
+    "inpainting",
+    "outpainting",
+    "rotation",
+    "animation",
+]
+
+Law = Literal["normal", "uniform"]
+
+Role = Literal["latent", "label", "tokens", "image", "mask", "units", "yaw"]
+
 
 @dataclass(frozen=True)
 class Batch:
-    """One draw of training data: images (B, C, H, W) in [-1, 1] and what goes with them."""
+    """One draw of training data: images (B, C, H, W) in [-1, 1] and what goes with them.
+
+    `extra` holds, by the kind of data set: "tokens" (B, T) int64, 0 where the caption has ended;
+    "condition" (B, 3, H, W), the source of a pair; "other" (B, C, H, W), pictures of the second domain;
+    "units" (B, U) in [0, 1]; "yaw" (B,) in degrees; "identity" (B,) int64; "turned" (B, C, H, W) and
+    "turned_yaw" (B,), another picture of the same person.
+    """
 
     images: Tensor
     labels: Tensor | None = None  # (B,) int64 class indices
@@ -43,8 +67,29 @@ class Losses:
 
 
 @dataclass(frozen=True)
+class Input:
+    """What one input of an exported generator means, so that a sampler without torch can fill it.
+
+    A latent has a `law`; a label and the units have `names` by index, tokens the words by index (0 ends
+    a caption, 1 stands for words that are not known); units and yaw run from `low` to `high`, yaw in
+    degrees. Images are RGB in [-1, 1]; a mask is 1 where pixels are to be made and 0 where they are kept.
+    """
+
+    role: Role
+    law: Law = "normal"
+    names: tuple[str, ...] = ()
+    low: float = 0.0
+    high: float = 1.0
+
+
+@dataclass(frozen=True)
 class Optimisation:
-    """How the loop trains a system. Learning rates per image step, images as the clock."""
+    """How the loop trains a system. Learning rates per image step, images as the clock.
+
+    Learning rates stay until the share `decay_from` of `total_images` is seen, then fall to 0 in a line.
+    With `anneal_images` they, beta2 and the penalty's weight move to their `final_` values in a cosine.
+    `clip` bounds the discriminator's weights after each of its steps, as WGAN's first form does.
+    """
 
     batch: int = 64
     generator_lr: float = 2e-4
@@ -60,16 +105,61 @@ class Optimisation:
     augment: str = ""  # DiffAugment policy, e.g. "color,translation,cutout"
     total_images: int = 1_000_000
     precision: Literal["fp32", "bf16"] = "fp32"
+    optimiser: Literal["adam", "rmsprop"] = "adam"
+    decay_from: float = 1.0
+    clip: float = 0.0
+    anneal_images: int = 0
+    final_lr: float = 0.0
+    final_beta2: float = 0.999
+    final_penalty_weight: float = 0.0
+
+    def at(self, images_seen: int) -> Optimisation:
+        """The options as they stand after `images_seen` images."""
+        if self.anneal_images:
+            done = 0.5 - 0.5 * math.cos(math.pi * min(images_seen / self.anneal_images, 1.0))
+            return replace(
+                self,
+                generator_lr=_between(self.generator_lr, self.final_lr, done),
+                discriminator_lr=_between(self.discriminator_lr, self.final_lr, done),
+                betas=(self.betas[0], _between(self.betas[1], self.final_beta2, done)),
+                penalty_weight=_between(self.penalty_weight, self.final_penalty_weight, done),
+            )
+        start = self.decay_from * self.total_images
+        if images_seen <= start:
+            return self
+        left = max(0.0, (self.total_images - images_seen) / (self.total_images - start))
+        return replace(
+            self, generator_lr=self.generator_lr * left, discriminator_lr=self.discriminator_lr * left
+        )
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What a figure of a finished run has to reach before its weights may become a model."""
+
+    figure: str
+    least: float = -math.inf
+    most: float = math.inf
+
+    def holds(self, value: float) -> bool:
+        """Whether `value` is within the bounds; NaN never is."""
+        return self.least <= value <= self.most
+
+    @property
+    def words(self) -> str:
+        """The bound for a sentence, such as "at least 0.95"."""
+        return f"at least {self.least:g}" if self.least > -math.inf else f"at most {self.most:g}"
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A named run of a system: what is built, how and on what it is trained, and for how long."""
+    """A named run of a system: what is built, how and on what it is trained, for how long, to what end."""
 
     config: Any
     optimisation: Optimisation
     data: str  # name of the data set in `generators/data/shards.py`
     budget_minutes: float
+    floors: tuple[Floor, ...] = ()
 
 
 class TrainingData(Protocol):
@@ -77,6 +167,11 @@ class TrainingData(Protocol):
 
     @property
     def sha256(self) -> dict[str, str]: ...
+
+    @property
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """What indices stand for: "classes", "words", "units", "persons", as the set has them."""
+        ...
 
     def __len__(self) -> int: ...
 
@@ -89,7 +184,7 @@ class AdversarialModel(nn.Module, ABC):
     """A GAN as the loop sees it.
 
     `generator` and `discriminator` are the two players; their parameters are what the loop's two
-    optimisers own, and `discriminator(images)` gives logits for penalties and augmentation.
+    optimisers own. `discriminator` is called with images first, which is what augmentation changes.
     `images_seen` is set by the loop before each step, for systems that grow. All randomness comes from
     the `rng` argument, which lives on the device of the networks: draw with `device=rng.device`.
     """
@@ -103,7 +198,8 @@ class AdversarialModel(nn.Module, ABC):
     config: Any
     optimisation: Optimisation
     image_shape: tuple[int, int, int]  # (C, H, W) of the training images
-    takes_images: ClassVar[bool] = False  # samples answer a batch's images; grids show both
+    task: ClassVar[Task] = "noise"
+    parts: ClassVar[tuple[str, ...]] = ("",)  # what `exported` can give: one graph, or several by name
     images_seen: int = 0
 
     @abstractmethod
@@ -120,7 +216,38 @@ class AdversarialModel(nn.Module, ABC):
 
     @abstractmethod
     def export_inputs(self, count: int) -> dict[str, Tensor]:
-        """Example inputs of `generator.forward`, by argument name, with leading dimension `count`."""
+        """Example inputs of `exported()`, by argument name, with leading dimension `count`.
+
+        The values are such as the graph will meet; the same `count` gives the same values.
+        """
+
+    def exported(self, part: str = "") -> nn.Module:
+        """The network that becomes a file: images (B, C, H, W) in [-1, 1] from `export_inputs` by name."""
+        return self.generator
+
+    def inputs(self) -> dict[str, Input]:
+        """What each of `export_inputs` means; by default each is a latent of the config's law."""
+        law: Law = getattr(self.config, "latent_law", "normal")
+        return {name: Input("latent", law=law) for name in self.export_inputs(1)}
+
+    def fitted(self, data: TrainingData) -> Any:
+        """The config with what only the data can say: its classes, its words, its persons."""
+        return self.config
+
+    def shown(self, batch: Batch) -> Tensor | None:
+        """The pictures that samples of `batch` answer, which sheets show above them; None for none."""
+        return None
+
+    def figures(self, held_out: TrainingData, rng: torch.Generator) -> dict[str, float]:
+        """What a system of this task is judged by, besides its likeness to reals: class accuracy, say.
+
+        Called in eval mode, with the averaged generator, on data it was not trained on.
+        """
+        return {}
+
+    def critic(self, batch: Batch) -> Callable[[Tensor], Tensor]:
+        """The discriminator as a function of images alone, for the gradient penalty on `batch`."""
+        return self.discriminator
 
     def penalty_inputs(self, batch: Batch, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Reals and fakes the gradient penalty is taken at; by default the batch and its samples.
@@ -134,7 +261,7 @@ class AdversarialModel(nn.Module, ABC):
         return batch.images, fakes
 
     def dynamic_axes(self) -> tuple[str, ...]:
-        """Which axes of the first input may vary at export: "batch", and "height","width" if free."""
+        """Which axes may vary at export: "batch", and "height", "width" of all images if free."""
         return ("batch",)
 
     def fingerprint(self) -> dict[str, str]:
@@ -148,3 +275,7 @@ class AdversarialModel(nn.Module, ABC):
     def phase(self) -> int:
         """A number that changes when training enters a phase in which Adam's moments start anew."""
         return 0
+
+
+def _between(start: float, end: float, done: float) -> float:
+    return start + (end - start) * done

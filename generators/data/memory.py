@@ -7,7 +7,7 @@ random place, at any offset from the JPEG grid (photographs); no draw ever resam
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -41,11 +41,13 @@ class ImageSet:
         crop: int | None = None,
         flip: bool = False,
         sha256: dict[str, str] | None = None,
+        names: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         if len(pictures) == 0:
             raise DataError("The training set holds no pictures.", "Check the folder and the split.")
         self.crop, self.flip = crop, flip
         self.sha256 = sha256 or {}
+        self.names: Mapping[str, tuple[str, ...]] = names or {}
         self.labels = None if labels is None else torch.as_tensor(np.asarray(labels, np.int64))
         self._natives: list[Pixels] = []
         self._squares: Tensor | None = None
@@ -72,9 +74,13 @@ class ImageSet:
         if name in ("mnist", "fashion"):
             arrays, labels = shards.arrays(name, split, root)
             pictures = [_fitted(_channels(p, channels), size, fit, 1.0) for p in arrays]
-            return cls(pictures, labels=labels, crop=_crop(fit, size), flip=flip, sha256=digests)
+            digits = {"classes": tuple(str(label) for label in range(10))}
+            return cls(
+                pictures, labels=labels, crop=_crop(fit, size), flip=flip, sha256=digests, names=digits
+            )
         items = list(shards.load(name, split, root))
         found = [item.meta["label"] for item in items if isinstance(item.meta.get("label"), int)]
+        classes = sorted({(item.meta["label"], item.meta["class"]) for item in items if "class" in item.meta})
         centre = _CENTRE.get(name, 1.0)
         return cls(
             [_fitted(decode(item.data, item.key, channels), size, fit, centre) for item in items],
@@ -82,6 +88,7 @@ class ImageSet:
             crop=_crop(fit, size),
             flip=flip,
             sha256=digests,
+            names={"classes": tuple(name for _, name in classes)} if classes else None,
         )
 
     @classmethod

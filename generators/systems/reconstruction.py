@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from generators.contract import AdversarialModel, Batch, Losses, Optimisation, Preset
+from generators.contract import AdversarialModel, Batch, Input, Losses, Optimisation, Preset
 from generators.losses.adversarial import LOSSES
 from generators.networks.upsamplers import upsampler
 from generators.training.checkpoint import CONFIG, load
@@ -195,7 +195,7 @@ class ReconstructionGAN(AdversarialModel):
     paper = "Zhang et al. 2019, 1907.06515 (AutoGAN); Isola et al. 2016, 1611.07004 (PatchGAN)"
     tags: ClassVar[dict[str, str]] = {"upsampler": "by preset", "normalisation": "by preset"}
 
-    takes_images = True
+    task = "reconstruction"
     image_shape = (3, CROP, CROP)
 
     def __init__(self, config: ReconstructionConfig, optimisation: Optimisation = OPTIMISATION) -> None:
@@ -244,6 +244,12 @@ class ReconstructionGAN(AdversarialModel):
 
     def dynamic_axes(self) -> tuple[str, ...]:
         return ("batch", "height", "width")
+
+    def inputs(self) -> dict[str, Input]:
+        return {"pixels": Input("image")}
+
+    def shown(self, batch: Batch) -> Tensor:
+        return batch.images
 
     def _twins(self, images: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         assert isinstance(self.generator, Autoencoder)

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from evidence.errors import DataError, UsageError
+from evidence.errors import UsageError
 from generators import catalogue
 from generators.contract import Preset
-from generators.data import shards
-from generators.data.memory import Fit, ImageSet
+from generators.data.opening import open_data
 from generators.training.loop import OnProgress, train
 from generators.training.stats import RunRecord
+from generators.verdict import judge
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ def plan(
         optimisation=chosen.optimisation,
         data=data or chosen.data,
         budget_minutes=chosen.budget_minutes if budget_minutes is None else budget_minutes,
+        floors=chosen.floors,
     )
     words = ["touchstone", "train", system, "--preset", preset, "--data", settled.data]
     words += ["--budget-minutes", f"{settled.budget_minutes:g}", "--seed", str(seed)]
@@ -85,37 +86,25 @@ def run(
         overrides=overrides,
         out=out,
     )
-    model = catalogue.build(system, settled.settled.config, settled.settled.optimisation, seed=seed)
-    return train(
+    chosen, kind = settled.settled, catalogue.system(system).kind
+    model = catalogue.build(system, chosen.config, chosen.optimisation, seed=seed)
+    opened = open_data(chosen.data, model.image_shape, kind=kind)
+    if model.fitted(opened) != chosen.config:
+        model = catalogue.build(system, model.fitted(opened), chosen.optimisation, seed=seed)
+    record = train(
         model,
-        open_data(settled.settled.data, model.image_shape, kind=catalogue.system(system).kind),
+        opened,
         out=out,
         seed=seed,
-        budget_minutes=settled.settled.budget_minutes,
+        budget_minutes=chosen.budget_minutes,
         resume=resume,
         on_progress=on_progress,
         command=settled.command,
     )
-
-
-def open_data(data: str, image_shape: tuple[int, int, int], *, kind: catalogue.Kind) -> ImageSet:
-    """The training set `data` in the shape a system wants: photos as native crops, others squared.
-
-    Everything but digits is mirrored at random.
-    """
-    channels, side, _ = image_shape
-    fit: Fit = "crop" if kind == "photos" else "square"
-    flip = kind != "digits"
-    if all(name in shards.NAMES for name in data.split("+")):
-        names = data.split("+")
-        sets = [ImageSet.from_shard(name, size=side, channels=channels, fit=fit, flip=flip) for name in names]
-        return ImageSet.joined(sets) if len(sets) > 1 else sets[0]
-    if Path(data).is_dir():
-        return ImageSet.from_folder(Path(data), size=side, channels=channels, fit=fit, flip=flip)
-    raise DataError(
-        f"{data!r} is neither a picture folder nor a known data set.",
-        f"Known sets: {', '.join(shards.NAMES)}.",
-    )
+    if record.stopped != "interrupted":
+        held_out = open_data(chosen.data, model.image_shape, kind=kind, split="test")
+        judge(catalogue.restore(out), held_out, chosen.floors).write(out)
+    return record
 
 
 def _parsed(name: str, text: str, known: dict[str, Any]) -> Any:

@@ -182,7 +182,7 @@ class _Sitting:
         """Write a sheet of samples, and say so when they have become alike."""
         run = self.run
         samples = run.samples(self.grid_batch, rng_at(run.seed, 0, "grid", run.device))
-        inputs = self.grid_batch.images if run.model.takes_images else None
+        inputs = run.model.shown(self.grid_batch)
         save_sheet(self.out / "samples" / f"{run.images_seen:09d}.png", samples, inputs)
         if self.watch.look(samples, run.images_seen):
             message = f"Samples vary {self.watch.ratio:.3f} times as much as reals: the generator collapsed."

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam
+from torch.optim import Adam, Optimizer, RMSprop
 
 from evidence.errors import Diverged
 from generators.contract import AdversarialModel, Batch, TrainingData
@@ -46,9 +46,11 @@ class Run:
 
     def advance(self) -> dict[str, float]:
         """One step of both players; returns the losses by name."""
-        model, options = self.model.train(), self.options
+        model = self.model.train()
         if model.phase() != self.phase:
             self.phase, self.optimisers = model.phase(), self._fresh_optimisers()
+        self.options = options = model.optimisation.at(self.images_seen)
+        self._tune_optimisers()
         # Layers that draw by themselves (dropout) follow the position too.
         torch.manual_seed(seed_at(self.seed, self.step, "layers"))
         size = model.batch_size()
@@ -101,15 +103,21 @@ class Run:
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
 
-    def _fresh_optimisers(self) -> dict[str, Adam]:
+    def _fresh_optimisers(self) -> dict[str, Optimizer]:
+        players = {"generator": self.model.generator, "discriminator": self.model.discriminator}
+        if self.options.optimiser == "rmsprop":
+            return {name: RMSprop(player.parameters()) for name, player in players.items()}
+        return {name: Adam(player.parameters(), fused=True) for name, player in players.items()}
+
+    def _tune_optimisers(self) -> None:
         options = self.options
         rates = {"generator": options.generator_lr, "discriminator": options.discriminator_lr}
-        players = {"generator": self.model.generator, "discriminator": self.model.discriminator}
         betas = (float(options.betas[0]), float(options.betas[1]))  # fused Adam refuses integers
-        return {
-            name: Adam(player.parameters(), lr=rates[name], betas=betas, fused=True)
-            for name, player in players.items()
-        }
+        for name, optimiser in self.optimisers.items():
+            for group in optimiser.param_groups:
+                group["lr"] = rates[name]
+                if options.optimiser == "adam":
+                    group["betas"] = betas
 
     def _discriminator_turn(self, batch: Batch, n: int) -> dict[str, float]:
         model, options = self.model, self.options
@@ -125,10 +133,14 @@ class Run:
             if options.penalty != "none" and self.step % options.penalty_interval == 0:
                 with self._autocast():
                     reals, fakes = model.penalty_inputs(batch, rng)
-                parts["penalty"] = penalty(options.penalty, model.discriminator, reals, fakes, rng)
+                parts["penalty"] = penalty(options.penalty, model.critic(batch), reals, fakes, rng)
                 # Taken once in `interval` steps and weighed up for it: StyleGAN2's lazy regularisation.
                 total = total + options.penalty_weight * options.penalty_interval * parts["penalty"]
         self._apply("discriminator", model.discriminator, total)
+        if options.clip:
+            with torch.no_grad():
+                for weight in model.discriminator.parameters():
+                    weight.clamp_(-options.clip, options.clip)
         return _floats({"discriminator": losses.total} | losses.parts | parts)
 
     def _generator_turn(self, batch: Batch, n: int) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -66,6 +66,47 @@ def toy(seed: int = 0, config: ToyConfig = ToyConfig(), **options: object) -> To
     """A toy GAN of 8 images a step, 64 in all unless `options` say otherwise."""
     torch.manual_seed(seed)
     return ToyGan(config, Optimisation(**{"batch": 8, "total_images": 64} | options))
+
+
+@dataclass
+class Conditioned:
+    """Random pictures of one shape with every sort of condition a system may ask for."""
+
+    shape: tuple[int, int, int]
+    sha256: dict[str, str] = field(default_factory=lambda: {"random": "0"})
+    names: dict[str, tuple[str, ...]] = field(
+        default_factory=lambda: {
+            "classes": ("a", "b", "c"),
+            "words": ("", "?", *(f"word{n}" for n in range(10))),
+            "units": tuple(f"AU{n:02d}" for n in range(17)),
+            "persons": ("p", "q", "r", "s"),
+        }
+    )
+
+    def __len__(self) -> int:
+        return 24
+
+    def draw(self, count: int, rng: torch.Generator, device: torch.device | str = "cpu") -> Batch:
+        def picture(channels: int = self.shape[0]) -> Tensor:
+            levels = torch.randint(256, (count, channels, *self.shape[1:]), generator=rng)
+            return levels.float().div(127.5).sub(1).to(device)
+
+        def index(high: int) -> Tensor:
+            return torch.randint(high, (count,), generator=rng).to(device)
+
+        tokens = torch.randint(2, 12, (count, 12), generator=rng)
+        tokens[:, 5:] *= torch.rand(count, 7, generator=rng).cumprod(1) > 0.1  # captions of 5 to 12 words
+        extra = {
+            "tokens": tokens.to(device),
+            "condition": picture(3),
+            "other": picture(),
+            "units": torch.rand(count, 17, generator=rng).to(device),
+            "yaw": torch.rand(count, generator=rng).mul(90).sub(45).to(device),
+            "identity": index(4),
+            "turned": picture(),
+            "turned_yaw": torch.rand(count, generator=rng).mul(90).sub(45).to(device),
+        }
+        return Batch(picture(), index(3), extra)
 
 
 def pictures(shape: tuple[int, int, int] = (1, 4, 4), count: int = 24) -> ImageSet:
