@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     batch: int = Field(16, ge=1, le=256, description="tiles in one call of the detector")
     models: str = Field("", description="further folders of models, divided by the path separator")
     face_model: Path | None = Field(None, description="a YuNet face finder; empty: the data folder's, if any")
+    inception: str = Field("", description="the Inception weights for metrics; empty: torch's cache")
     data_dir: Path = Field(default_factory=_data_dir, description="where fetched files are kept")
 
     every_seconds: float = Field(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from evidence.errors import TouchstoneError
 
-_TRAIN = ("torch", "torchvision", "onnx", "onnxscript", "matplotlib")
+_TRAIN = ("torch", "torchvision", "onnx", "onnxscript", "matplotlib", "torch_fidelity")
 
 
 @contextmanager
