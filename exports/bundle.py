@@ -90,5 +90,5 @@ def _check_sizes(label: str, size: int, models: Registry) -> None:
         if found > allowed:
             raise ModelError(
                 f"{what} {found / 2**20:.1f} MiB; {allowed // 2**20} MiB are allowed.",
-                "Make the network narrower, or take an older model out of the folder.",
+                "Publish it with --half, make it narrower, or take an older model out of the folder.",
             )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 MISSING = "Not recorded."
+MOST_NAMES = 20  # classes or action units that a card lists; of a vocabulary it says the size
 
 PURPOSE = (
     "Makes labelled forgeries, so that detectors can be trained and measured. Its pictures depict nobody "
@@ -22,13 +23,14 @@ def write_generator_card(record: Mapping[str, Any]) -> str:
     training = dict(record.get("training") or {})
     metrics = dict(record.get("metrics") or {})
     parity = dict(metrics.pop("parity", {}))
+    verdict = dict(metrics.pop("verdict", {}))
     config = dict(training.pop("config", {}))
     outputs = ", ".join(_interface(item) for item in record.get("outputs", ()))
     file = {
         "file": f"`{record['file']}`, {record['size_bytes']:,} bytes",
         "sha256": f"`{record['sha256']}`",
         "licence": record.get("licence"),
-        "takes": ", ".join(_interface(item) for item in record.get("inputs", ())),
+        "takes": " · ".join(_interface(item) for item in record.get("inputs", ())),
         "gives": f"{outputs}, pictures in [-1, 1]",
         "opset": record.get("opset"),
     }
@@ -41,6 +43,7 @@ def write_generator_card(record: Mapping[str, Any]) -> str:
         _section("Training", training),
         _section("Configuration", config),
         _section("Measured", metrics),
+        _judged(verdict) if verdict else "",
         _section("ONNX Runtime against the network", parity),
         "## Limits\n\n" + "\n".join(f"- {line}" for line in record.get("limits", ()) or (MISSING,)),
     ]
@@ -52,9 +55,30 @@ def _section(title: str, facts: Mapping[str, Any] | None) -> str:
     return f"## {title}\n\n" + ("\n".join(lines) or MISSING)
 
 
+def _judged(verdict: Mapping[str, Any]) -> str:
+    """The figures on held-out data, each beside its floor where it has one."""
+    floors = verdict.get("floors", {})
+    lines = [
+        f"- {name.replace('_', ' ')}: {_value(value)}"
+        + (f" (floor: {floors[name]})" if name in floors else "")
+        for name, value in verdict["figures"].items()
+    ]
+    how = f"{verdict['samples']} samples against as many held-out pictures; distances on "
+    return f"## Judged\n\n{how}`{verdict['extractor']}`, so they compare within this project only.\n\n" + (
+        "\n".join(lines)
+    )
+
+
 def _interface(item: Mapping[str, Any]) -> str:
     axes = ", ".join(str(axis) for axis in item["shape"])
-    return f"`{item['name']}` {item['dtype']} ({axes})"
+    words = f"`{item['name']}` {item['dtype']} ({axes})"
+    if "role" not in item:
+        return words
+    names = item.get("names", ())
+    said = [str(item["role"]), str(item.get("law", ""))]
+    said += [", ".join(names) if len(names) <= MOST_NAMES else f"{len(names)} names"]
+    said += [f"{item['low']:g} to {item['high']:g}" if "low" in item else ""]
+    return f"{words}: {'; '.join(part for part in said if part)}"
 
 
 def _value(value: Any) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,14 @@ from detector.tiles import SIZE, cut, plan
 from detector.train import WEIGHTS
 from evidence.errors import DataError, ParityError, UsageError
 from evidence.image import decode_image
-from exports.bundle import publish
-from exports.parity import check_detector, check_generator
+from exports.bundle import MODEL_BYTES, publish
+from exports.halve import halve
+from exports.parity import EXACT, HALF, check_detector, check_generator
 from exports.quantize import Gate, Quantised, Tiles, quantise
 from exports.registry import Kind, ModelEntry, Registry
 from exports.to_onnx import Identity, Interface, export_detector, export_generator
 from generators.catalogue import restore
+from generators.contract import AdversarialModel, Input
 from generators.training.checkpoint import RECORD
 from generators.verdict import VERDICT
 
@@ -35,6 +37,7 @@ MOST_TILES = 512
 DETECTOR_TASK = "Tells pictures that a generator made or rebuilt from photographs, and shows where."
 DETECTOR_INPUT = "none outside the graph: RGB uint8 at native size, sides multiples of 8, 64 at least"
 GENERATOR_INPUT = "latents by their `law`; pictures RGB in [-1, 1], sides multiples of 16"
+RANGED = ("units", "yaw", "truncation")  # the roles whose values run from `low` to `high`
 GENERATOR_LIMITS = (
     "Trained on a small budget: its pictures need not fool a person.",
     "Its traces are those of its own upsampler and normalisation; other generators leave others.",
@@ -50,23 +53,31 @@ def export_run(
     default: bool = False,
     facts: Mapping[str, Any] | None = None,
     models: Registry | None = None,
+    part: str = "",
+    half: bool = False,
 ) -> ModelEntry:
     """Publish what a run folder of `touchstone train` holds, once its file agrees with its network.
 
     `facts` adds to the record what the run cannot know: calibration, limits, tables of the card, more
-    metrics. Raises `ParityError`, `ModelError`, `UsageError`, `OutputError`.
+    metrics. `part` names one graph of a system that gives several. `half` stores weights in fp16, which a
+    generator too large for the repository gets unasked. Raises `ParityError`, `ModelError`, `UsageError`,
+    `OutputError`.
     """
     run = _run_record(run_folder)
     identity = Identity(name, version, licence, command=run["command"])
     is_detector = (run_folder / WEIGHTS).is_file()
+    if is_detector and (part or half):
+        raise UsageError(f"{run_folder} holds a detector.", "--part and --half are for generators.")
     kind: Kind = "detector" if is_detector else "generator"
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / f"{name}.onnx"
-        freeze = _freeze_detector if is_detector else _freeze_generator
-        record = freeze(run_folder, path, identity, run)
+        if is_detector:
+            record = _freeze_detector(run_folder, path, identity, run)
+        else:
+            record = _freeze_generator(run_folder, path, identity, run, part, half)
         given = dict(facts or {})
         record["metrics"] = {**given.pop("metrics", {}), **record["metrics"]}
-        record |= {"licence": licence, "training": _training(run), **given}
+        record |= {"licence": licence, "training": _training(run, record["inputs"]), **given}
         return publish(name, path, record, version=version, kind=kind, default=default, models=models)
 
 
@@ -155,42 +166,66 @@ def _freeze_detector(folder: Path, path: Path, identity: Identity, run: Mapping[
     }
 
 
-def _freeze_generator(folder: Path, path: Path, identity: Identity, run: Mapping[str, Any]) -> dict[str, Any]:
-    _refuse_below_floor(folder)
+def _freeze_generator(
+    folder: Path, path: Path, identity: Identity, run: Mapping[str, Any], part: str, half: bool
+) -> dict[str, Any]:
+    verdict = _verdict(folder, run)
     model = restore(folder)
-    task = model.task
-    words = replace(identity, task=task, preprocessing=GENERATOR_INPUT)
-    interface = export_generator(model, path, words)
-    described = _described(interface)
-    for item in described["inputs"] if task == "noise" else ():
-        item["law"] = getattr(model.config, "latent_law", "normal")
+    _require_part(model, part)
+    words = replace(identity, task=model.task, preprocessing=GENERATOR_INPUT)
+    interface = export_generator(model, path, words, part)
+    halved = half or path.stat().st_size > MODEL_BYTES
+    if halved:
+        halve(path, path)
     measured = {key: run[key] for key in ("diversity", "losses", "parameters") if key in run}
+    parity = check_generator(model, path, part=part, gate=HALF if halved else EXACT)
+    tags = {"system": model.name, "precision": "fp16 weights" if halved else "fp32"}
     return {
-        "task": task,
-        "tags": {"system": model.name, "precision": "fp32", **model.tags},
-        "metrics": {**measured, "parity": check_generator(model, path).to_dict()},
+        "task": model.task,
+        "tags": tags | model.fingerprint() | ({"part": part} if part else {}),
+        "metrics": {**measured, **verdict, "parity": parity.to_dict()},
         "paper": model.paper,
         "limits": GENERATOR_LIMITS,
-        **described,
+        **_described(interface, model.inputs()),
     }
 
 
-def _refuse_below_floor(folder: Path) -> None:
-    verdict = folder / VERDICT
-    missed = json.loads(verdict.read_text("utf-8"))["missed"] if verdict.is_file() else ()
-    if missed:
+def _require_part(model: AdversarialModel, part: str) -> None:
+    if part not in model.parts:
+        known = ", ".join(model.parts)
         raise UsageError(
-            f"The run in {folder} is below its floor: {' '.join(missed)}",
-            "It becomes no model. Train it longer, or with other options.",
+            f"{model.name} gives {f'the parts {known}' if known else 'one graph'}; --part says {part!r}.",
+            "Name one of them with --part." if known else "Leave --part out.",
         )
 
 
-def _described(interface: Interface) -> dict[str, Any]:
-    """The inputs and outputs as `models.json` has them."""
+def _verdict(folder: Path, run: Mapping[str, Any]) -> dict[str, Any]:
+    """What the run was judged by, if it was; raises UsageError for a run that may become no model."""
+    if run.get("stopped") == "interrupted":
+        raise UsageError(
+            f"The run in {folder} was interrupted, so nobody has judged it.", "Let it end with --resume."
+        )
+    path = folder / VERDICT
+    if not path.is_file():
+        return {}
+    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    if found["missed"]:
+        raise UsageError(
+            f"The run in {folder} is below its floor: {' '.join(found['missed'])}",
+            "It becomes no model. Train it longer, or with other options.",
+        )
+    kept = ("figures", "floors", "samples", "extractor")
+    return {"verdict": {key: found[key] for key in kept if key in found}}
+
+
+def _described(interface: Interface, meant: Mapping[str, Input] | None = None) -> dict[str, Any]:
+    """The inputs and outputs as `models.json` has them; `meant` says what a generator's inputs mean."""
     dtypes = {name: str(value.dtype).removeprefix("torch.") for name, value in interface.example.items()}
+    meant = meant or {}
     return {
         "inputs": [
             {"name": name, "dtype": dtypes[name], "shape": list(shape)}
+            | (_meaning(meant[name]) if name in meant else {})
             for name, shape in interface.inputs.items()
         ],
         "outputs": [
@@ -200,11 +235,28 @@ def _described(interface: Interface) -> dict[str, Any]:
     }
 
 
-def _training(run: Mapping[str, Any]) -> dict[str, Any]:
-    """How the weights came to be; a detector's crops count as images."""
+def _meaning(item: Input) -> dict[str, Any]:
+    """The role of an input, with what belongs to that role."""
+    found: dict[str, Any] = {"role": item.role}
+    if item.role == "latent":
+        found["law"] = item.law
+    if item.names:
+        found["names"] = list(item.names)
+    if item.role in RANGED:
+        found |= {"low": item.low, "high": item.high}
+    return found
+
+
+def _training(run: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How the weights came to be; a detector's crops count as images.
+
+    Names that an input has (a vocabulary is long) are not said a second time.
+    """
     seen = run.get("images_seen", run.get("crops_seen"))
-    kept = ("command", "config", "seed", "data_sha256", "hardware", "seconds", "torch", "commit")
-    return {key: run[key] for key in kept if key in run} | {"images_seen": seen}
+    kept = ("command", "seed", "data_sha256", "hardware", "seconds", "torch", "commit")
+    named = [item["names"] for item in inputs if "names" in item]
+    config = {key: value for key, value in run.get("config", {}).items() if value not in named}
+    return {"config": config, **{key: run[key] for key in kept if key in run}, "images_seen": seen}
 
 
 def _run_record(folder: Path) -> dict[str, Any]:

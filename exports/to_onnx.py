@@ -24,6 +24,7 @@ from generators.contract import AdversarialModel
 OPSET = 18
 DETECTOR_STEP = 8  # the detector's map has one cell for 8 x 8 pixels
 GENERATOR_STEP = 16  # the largest factor of an image-to-image generator
+PICTURES = ("image", "mask")  # the roles of inputs whose height and width may be free
 
 Shape = tuple[int | str, ...]
 
@@ -63,18 +64,27 @@ def detector_interface() -> Interface:
     )
 
 
-def generator_interface(model: AdversarialModel) -> Interface:
-    """A generator's own inputs, with a free batch and, where it allows, free height and width."""
-    example = model.export_inputs(2)
-    free = set(model.dynamic_axes())
-    inputs: dict[str, Shape] = {name: ("batch", *value.shape[1:]) for name, value in example.items()}
+def generator_interface(model: AdversarialModel, part: str = "") -> Interface:
+    """A generator's own inputs, with a free batch and, where it allows, free height and width.
+
+    Of a system that gives several graphs, that of `part`.
+    """
+    example, meant = model.export_inputs(2), model.inputs()
+    if set(example) != set(meant) or "images" in example:
+        raise ModelError(
+            f"{model.name} draws {sorted(example)} and explains {sorted(meant)}.",
+            "Name each input in both `export_inputs` and `inputs`, and none of them `images`: the output is.",
+        )
+    free = {"height", "width"} <= set(model.dynamic_axes())
+    inputs: dict[str, Shape] = {}
+    for name, value in example.items():
+        sides = ("height", "width") if free and meant[name].role in PICTURES else tuple(value.shape[2:])
+        inputs[name] = ("batch", *value.shape[1:2], *sides)
     # A growing generator may have stopped below its final size, so the shape is looked at, not believed.
-    frozen = copy.deepcopy(model.generator).cpu().float().eval()
+    frozen = copy.deepcopy(model.exported(part)).cpu().float().eval()
     with torch.no_grad():
         images: Shape = ("batch", *frozen(**example).shape[1:])
-    if {"height", "width"} <= free:
-        first = next(iter(inputs))
-        inputs[first] = ("batch", int(inputs[first][1]), "height", "width")
+    if free:
         images = ("batch", images[1], "height", "width")
     steps = {"height": GENERATOR_STEP, "width": GENERATOR_STEP}
     return Interface(example, inputs, {"images": images}, steps)
@@ -85,9 +95,9 @@ def export_detector(net: nn.Module, path: Path, identity: Identity) -> Interface
     return export(net, path, detector_interface(), identity)
 
 
-def export_generator(model: AdversarialModel, path: Path, identity: Identity) -> Interface:
+def export_generator(model: AdversarialModel, path: Path, identity: Identity, part: str = "") -> Interface:
     """Write a GAN's generator as ONNX; returns its interface. Raises `ModelError`, `OutputError`."""
-    return export(model.generator, path, generator_interface(model), identity)
+    return export(model.exported(part), path, generator_interface(model, part), identity)
 
 
 def export(net: nn.Module, path: Path, interface: Interface, identity: Identity) -> Interface:

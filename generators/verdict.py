@@ -30,9 +30,10 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Judgement:
-    """The figures of a run, and a sentence for each floor it missed."""
+    """The figures of a run, the floors in words, and a sentence for each floor it missed."""
 
     figures: dict[str, float]
+    floors: dict[str, str]
     missed: tuple[str, ...]
     samples: int
     extractor: str
@@ -70,7 +71,8 @@ def judge(
         for floor in floors
         if not floor.holds(figures[floor.figure])
     )
-    return Judgement(figures, missed, samples, found.extractor)
+    words = {floor.figure: floor.words for floor in floors}
+    return Judgement(figures, words, missed, samples, found.extractor)
 
 
 @torch.no_grad()

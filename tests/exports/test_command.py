@@ -15,13 +15,15 @@ from detector.train import WEIGHTS
 from evidence.errors import DataError, ParityError, UsageError
 from exports import command
 from exports.command import export_int8, export_quantised, export_run
-from exports.parity import check_detector, check_generator
+from exports.parity import HALF, check_detector, check_generator
 from exports.quantize import Gate
 from exports.registry import ModelEntry, Registry
 from exports.runtime import open_detector
 from exports.sampling import sample
 from generators import catalogue
+from generators.contract import Floor
 from generators.training import checkpoint
+from generators.verdict import Judgement
 
 RUN = {
     "command": "touchstone train it",
@@ -42,7 +44,9 @@ def _few_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
         command, "check_detector", lambda net, path: check_detector(net, path, sizes=SIZES, batches=(1, 2))
     )
     monkeypatch.setattr(
-        command, "check_generator", lambda model, path: check_generator(model, path, batches=(1, 2))
+        command,
+        "check_generator",
+        lambda model, path, **given: check_generator(model, path, sizes=SIZES, batches=(1, 2), **given),
     )
 
 
@@ -71,18 +75,70 @@ def test_a_detectors_run_is_published_with_what_was_measured(
     assert open_detector(entry).run(np.zeros((1, 64, 64, 3), np.uint8))[1].shape == (1, 8, 8)
 
 
-def test_a_gans_run_is_published_and_can_be_sampled(tmp_path: Path, models: Registry) -> None:
-    run, model = tmp_path / "run", catalogue.create("dcgan", "smoke", latent_law="uniform")
+def gans_run(run: Path, **overrides: object) -> Path:
+    """The folder of a run of DCGAN's smoke preset that saw five images."""
+    model = catalogue.create("dcgan", "smoke", **overrides)
     settled = checkpoint.configuration(model, seed=3, sha256={"a.tar": "00"})
     checkpoint.begin(run, settled, resume=False)
     state = {"model": model.state_dict(), "ema": model.generator.state_dict(), "images_seen": 5}
     checkpoint.save(run, state)
-    (run / "record.json").write_text(json.dumps({**RUN, "images_seen": 5}))
-    entry = export_run(run, "g", "1", models=models)
+    (run / "record.json").write_text(json.dumps({**RUN, "images_seen": 5, "stopped": "budget"}))
+    return run
+
+
+def test_a_gans_run_is_published_and_can_be_sampled(tmp_path: Path, models: Registry) -> None:
+    entry = export_run(gans_run(tmp_path / "run", latent_law="uniform"), "g", "1", models=models)
     assert entry.task == "noise"
-    assert entry.inputs[0]["law"] == "uniform"
+    assert (entry.inputs[0]["role"], entry.inputs[0]["law"]) == ("latent", "uniform")
     assert entry.tags["system"] == "dcgan"
+    assert entry.tags["upsampler"] == "transposed-k4s2"
     assert sample(entry, 2, 0)[0].shape == (32, 32, 3)
+
+
+def test_what_a_run_was_judged_by_stands_on_its_card_beside_its_floors(
+    tmp_path: Path, models: Registry
+) -> None:
+    run = gans_run(tmp_path / "run")
+    figures = {"fid_ratio": 0.125, "class_accuracy": 0.97}
+    floors = (Floor("class_accuracy", least=0.95),)
+    words = {floor.figure: floor.words for floor in floors}
+    Judgement(figures, words, (), 512, "random@abc").write(run)
+    entry = export_run(run, "g", "1", models=models)
+    assert entry.metrics["verdict"]["figures"] == figures
+    card = (entry.folder / entry.card).read_text()
+    assert "- class accuracy: 0.97 (floor: at least 0.95)" in card
+    assert "- fid ratio: 0.125\n" in card
+    assert "512 samples against as many held-out pictures" in card
+
+
+def test_a_run_below_its_floor_or_interrupted_becomes_no_model(tmp_path: Path, models: Registry) -> None:
+    run = gans_run(tmp_path / "run")
+    Judgement({"au_error": 0.2}, {}, ("au_error is 0.2, but at most 0.12 is the floor.",), 8, "x").write(run)
+    with pytest.raises(UsageError, match=r"au_error is 0\.2"):
+        export_run(run, "g", "1", models=models)
+    (run / "record.json").write_text(json.dumps({**RUN, "stopped": "interrupted"}))
+    with pytest.raises(UsageError, match="interrupted"):
+        export_run(run, "g", "1", models=models)
+    assert list(models) == []
+
+
+def test_weights_in_half_precision_make_a_file_of_about_half_the_size(
+    tmp_path: Path, models: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = gans_run(tmp_path / "run", width=16)
+    full = export_run(run, "full", "1", models=models)
+    half = export_run(run, "half", "1", half=True, models=models)
+    assert half.size_bytes < 0.6 * full.size_bytes
+    assert half.tags["precision"] == "fp16 weights"
+    assert half.metrics["parity"]["tolerance"] == HALF.tolerance
+    assert half.metrics["parity"]["grey_levels"] <= HALF.grey_levels
+    monkeypatch.setattr(command, "MODEL_BYTES", full.size_bytes - 1)
+    assert export_run(run, "large", "1", models=models).sha256 != full.sha256  # halved unasked
+
+
+def test_a_part_that_a_system_has_not_is_refused(tmp_path: Path, models: Registry) -> None:
+    with pytest.raises(UsageError, match="dcgan gives one graph; --part says 'forward'"):
+        export_run(gans_run(tmp_path / "run"), "g", "1", part="forward", models=models)
 
 
 def test_a_folder_without_a_finished_run_is_refused(tmp_path: Path, models: Registry) -> None:

@@ -44,7 +44,7 @@ def test_a_run_killed_with_kill_9_ends_with_the_weights_of_an_uninterrupted_one(
     train(toy(**options), pictures(), out=tmp_path / "whole", seed=7, device="cpu", cadence=BUSY)
 
     killed = subprocess.run(
-        [sys.executable, "-c", _KILLED_AT_32, str(tmp_path / "killed"), str(Path(__file__).parent)],
+        [sys.executable, "-c", _KILLED_AT_32, str(tmp_path / "killed"), str(Path(__file__).parents[1])],
         cwd=Path(__file__).resolve().parents[2],
         check=False,
     )

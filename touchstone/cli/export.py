@@ -39,11 +39,18 @@ def export(
             help="Publish NAME-int8 of the installed detector NAME, judged on labelled pictures.",
         ),
     ] = None,
+    part: Annotated[
+        str, typer.Option(metavar="PART", help="Which graph, of a system that gives several.")
+    ] = "",
+    half: Annotated[
+        bool, typer.Option("--half", help="Store a generator's weights in half precision.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="The row of models.json as JSON.")] = False,
 ) -> None:
     """Publish a trained network as ONNX with its card, if the two agree (the parity gate).
 
-    With --int8 the integer form of a published detector, if it answers alike (the quantisation gate).
+    A run below its floor becomes no model. With --int8 the integer form of a published detector, if it
+    answers alike (the quantisation gate).
 
     Examples: `touchstone export dcgan-faces --run runs/dcgan --version 0.1.0` · `touchstone export
     touchstone-detector --int8 twins/`
@@ -56,8 +63,10 @@ def export(
 
     models = None if to is None else Registry([_folder(to)])
     if int8 is not None:
-        if run is not None or facts is not None:
-            raise UsageError("--int8 takes neither --run nor --facts.", "It starts from a published model.")
+        if run is not None or facts is not None or part or half:
+            raise UsageError(
+                "--int8 takes none of --run, --facts, --part, --half.", "It starts from a published model."
+            )
         entry = export_int8(installed_models(load_settings()).get(name), int8, default=default, models=models)
     else:
         entry = export_run(
@@ -68,6 +77,8 @@ def export(
             default=default,
             facts=_facts(facts),
             models=models,
+            part=part,
+            half=half,
         )
     print(json_module.dumps(entry.to_dict(), indent=2) if json else f"{entry.label}  {entry.path}")
 
