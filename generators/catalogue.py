@@ -49,6 +49,8 @@ CATALOGUE = {
             "photos",
             "Zhang et al. 2019; Isola et al. 2016",
         ),
+        System("pix2pix", "generators.systems.pix2pix", "Pix2pix", "pairs", "Isola et al. 2016"),
+        System("cyclegan", "generators.systems.cyclegan", "CycleGan", "unpaired", "Zhu et al. 2017"),
     )
 }
 

@@ -31,6 +31,7 @@ _FILES: dict[str, tuple[str, ...]] = {
     "faces-celeba": ("faces/faces-celeba-0000.npz",),
     "captions": ("captions/captions-flickr8k.tar",),
     "camvid": ("pairs/pairs-camvid.tar",),
+    "bsds-edges": ("pairs/pairs-bsds-edges.tar",),
     "horse2zebra": ("unpaired/unpaired-horse2zebra.tar",),
     "cifar10": ("cifar10/cifar10-jpeg.npz",),
     **{
