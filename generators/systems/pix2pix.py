@@ -66,7 +66,7 @@ PRESETS = {
             decay_from=0.5,
             ema_half_life_images=500.0,
             precision="bf16",
-            total_images=32_000,
+            total_images=24_000,
         ),
         data="camvid",
         budget_minutes=16.0,
