@@ -201,6 +201,7 @@ class AdversarialModel(nn.Module, ABC):
     task: ClassVar[Task] = "noise"
     parts: ClassVar[tuple[str, ...]] = ("",)  # what `exported` can give: one graph, or several by name
     images_seen: int = 0
+    origin: str = ""  # how the catalogue finds the class again; its name, or FILE.py:CLASS
 
     @abstractmethod
     def discriminator_loss(self, batch: Batch, rng: torch.Generator) -> Losses:

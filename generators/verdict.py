@@ -56,7 +56,7 @@ def judge(
     `fid_ratio` is the Frechet distance of the samples over that of an untrained generator's: 0 is perfect,
     1 is nothing learnt. All distances are on random convolutions, so they compare within this project only.
     """
-    untrained = catalogue.build(model.name, model.config, model.optimisation).eval()
+    untrained = catalogue.build(model.origin, model.config, model.optimisation).eval()
     reals, fakes = _pairs(model, held_out, samples)
     extractor = RandomConvolutions(model.image_shape[0])
     against = features_of(extractor, _pairs(untrained, held_out, samples)[1])

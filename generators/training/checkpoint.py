@@ -23,7 +23,7 @@ RECORD = "record.json"
 def configuration(model: AdversarialModel, *, seed: int, sha256: dict[str, str]) -> dict[str, Any]:
     """All that decides the weights but the time: what `config.json` holds and a resume must match."""
     settled = {
-        "system": model.name,
+        "system": model.origin or model.name,
         "config": asdict(model.config),
         "optimisation": asdict(model.optimisation),
         "seed": seed,
