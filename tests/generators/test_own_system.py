@@ -37,6 +37,7 @@ def test_a_file_of_ones_own_trains_exports_and_is_sampled(pictures: Path, tmp_pa
     assert record.system == "own"
     assert record.images_seen == 16
 
+    (tmp_path / "models").mkdir()
     models = Registry([tmp_path / "models"])
     entry = export_run(tmp_path / "run", "own", "1.0.0", models=models)
     pixels = sample(entry, 3, seed=0)
