@@ -6,7 +6,9 @@ Systems are imported when they are asked for, so that listing them costs nothing
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
+import sys
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
@@ -41,6 +43,12 @@ CATALOGUE = {
     for row in (
         System("vanilla", "generators.systems.vanilla", "Vanilla", "digits", "Goodfellow et al. 2014"),
         System("dcgan", "generators.systems.dcgan", "Dcgan", "faces", "Radford et al. 2015"),
+        System("lsgan", "generators.systems.lsgan", "Lsgan", "faces", "Mao et al. 2017"),
+        System("wgan", "generators.systems.wgan", "Wgan", "faces", "Arjovsky et al. 2017"),
+        System("wgan_gp", "generators.systems.wgan_gp", "WganGp", "objects", "Gulrajani et al. 2017"),
+        System("sngan", "generators.systems.sngan", "Sngan", "objects", "Miyato et al. 2018"),
+        System("cgan", "generators.systems.cgan", "Cgan", "objects", "Miyato and Koyama 2018"),
+        System("acgan", "generators.systems.acgan", "Acgan", "objects", "Odena et al. 2016"),
         System("progressive", "generators.systems.progressive", "Progressive", "faces", "Karras et al. 2017"),
         System(
             "reconstruction",
@@ -56,9 +64,14 @@ CATALOGUE = {
 
 
 def system(name: str) -> System:
-    """The row called `name`; raises UsageError with the known names."""
+    """The row called `name`, or the class at `FILE.py:CLASS`; raises UsageError with the known names."""
+    if ".py:" in name:
+        return _system_of_file(name)
     if name not in CATALOGUE:
-        raise UsageError(f"There is no system {name!r}.", f"Known systems: {', '.join(CATALOGUE)}.")
+        raise UsageError(
+            f"There is no system {name!r}.",
+            f"Known systems: {', '.join(CATALOGUE)}; your own is FILE.py:CLASS.",
+        )
     return CATALOGUE[name]
 
 
@@ -96,7 +109,9 @@ def build(name: str, config: Any, optimisation: Optimisation, *, seed: int = 0) 
     """A fresh model with this config; its first weights follow `seed`."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return system(name).load()[0](config, optimisation)
+        model = system(name).load()[0](config, optimisation)
+    model.origin = name
+    return model
 
 
 def restore(folder: Path) -> AdversarialModel:
@@ -115,6 +130,28 @@ def restore(folder: Path) -> AdversarialModel:
     model.generator.load_state_dict(state["ema"])
     model.images_seen = state["images_seen"]
     return model.eval()
+
+
+def _system_of_file(name: str) -> System:
+    path, _, wanted = name.rpartition(":")
+    label = f"touchstone_own_{Path(path).stem}"
+    found = importlib.util.spec_from_file_location(label, path)
+    if found is None or found.loader is None or not Path(path).is_file():
+        raise UsageError(f"There is no file {path} to take {wanted} from.", "Write FILE.py:CLASS.")
+    module = importlib.util.module_from_spec(found)
+    sys.modules[label] = module
+    try:
+        found.loader.exec_module(module)
+        model = getattr(module, wanted)
+        if not (issubclass(model, AdversarialModel) and isinstance(module.PRESETS, dict)):
+            raise TypeError("the class is no AdversarialModel or PRESETS is no table")
+        return System(model.name, label, wanted, model.kind, model.paper)
+    except Exception as error:
+        raise UsageError(
+            f"{path} gives no system {wanted}: {type(error).__name__}: {error}.",
+            "It needs PRESETS and a subclass of AdversarialModel with name, kind and paper; "
+            "examples/own_gan.py is one.",
+        ) from error
 
 
 def _typed(kind: type[Any], values: dict[str, Any]) -> Any:

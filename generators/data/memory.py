@@ -7,7 +7,7 @@ random place, at any offset from the JPEG grid (photographs); no draw ever resam
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -31,7 +31,10 @@ _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 class ImageSet:
-    """Pictures (H, W, C) uint8 and their labels; `crop` draws native crops of that many pixels a side."""
+    """Pictures (H, W, C) uint8 and their labels; `crop` draws native crops of that many pixels a side.
+
+    `training` opens the part that models are trained on, for a set that is held out from it.
+    """
 
     def __init__(
         self,
@@ -42,12 +45,14 @@ class ImageSet:
         flip: bool = False,
         sha256: dict[str, str] | None = None,
         names: Mapping[str, tuple[str, ...]] | None = None,
+        training: Callable[[], ImageSet] | None = None,
     ) -> None:
         if len(pictures) == 0:
             raise DataError("The training set holds no pictures.", "Check the folder and the split.")
         self.crop, self.flip = crop, flip
         self.sha256 = sha256 or {}
         self.names: Mapping[str, tuple[str, ...]] = names or {}
+        self.training = training
         self.labels = None if labels is None else torch.as_tensor(np.asarray(labels, np.int64))
         self._natives: list[Pixels] = []
         self._squares: Tensor | None = None
@@ -73,7 +78,7 @@ class ImageSet:
         digests = shards.sha256_of(name, root)
         if name in ("mnist", "fashion"):
             arrays, labels = shards.arrays(name, split, root)
-            pictures = [_fitted(_channels(p, channels), size, fit, 1.0) for p in arrays]
+            pictures = [fitted(_channels(p, channels), size, fit, 1.0) for p in arrays]
             digits = {"classes": tuple(str(label) for label in range(10))}
             return cls(
                 pictures, labels=labels, crop=_crop(fit, size), flip=flip, sha256=digests, names=digits
@@ -83,7 +88,7 @@ class ImageSet:
         classes = sorted({(item.meta["label"], item.meta["class"]) for item in items if "class" in item.meta})
         centre = _CENTRE.get(name, 1.0)
         return cls(
-            [_fitted(decode(item.data, item.key, channels), size, fit, centre) for item in items],
+            [fitted(decode(item.data, item.key, channels), size, fit, centre) for item in items],
             labels=found if len(found) == len(items) else None,
             crop=_crop(fit, size),
             flip=flip,
@@ -95,19 +100,37 @@ class ImageSet:
     def from_folder(
         cls, folder: Path, *, size: int, channels: int = 3, fit: Fit = "square", flip: bool = False
     ) -> ImageSet:
-        """Every picture under `folder`, in order of its path; the folder counts as one sha256."""
+        """Every picture under `folder`, in order of its path; the folder counts as one sha256.
+
+        Where all of them lie in sub-folders, each sub-folder is a class.
+        """
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES)
         if not paths:
             raise DataError(
                 f"The folder {folder} holds no pictures.", f"Pictures end in {', '.join(_PICTURES)}."
+            )
+        if len(paths) == 1:
+            raise DataError(
+                f"The folder {folder} holds one picture, {paths[0].name}.",
+                "A GAN learns what many pictures have in common: give it some hundreds.",
             )
         digest = hashlib.sha256()
         pictures = []
         for path in paths:
             content = path.read_bytes()
             digest.update(path.relative_to(folder).as_posix().encode() + hashlib.sha256(content).digest())
-            pictures.append(_fitted(decode(content, str(path), channels), size, fit, 1.0))
-        return cls(pictures, crop=_crop(fit, size), flip=flip, sha256={folder.name: digest.hexdigest()})
+            pictures.append(fitted(decode(content, str(path), channels), size, fit, 1.0))
+        places = [path.relative_to(folder).parts for path in paths]
+        classes = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+        labelled = fit == "square" and all(len(place) > 1 for place in places)
+        return cls(
+            pictures,
+            labels=[classes.index(place[0]) for place in places] if labelled else None,
+            crop=_crop(fit, size),
+            flip=flip,
+            sha256={folder.name: digest.hexdigest()},
+            names={"classes": tuple(classes)} if labelled else None,
+        )
 
     @classmethod
     def joined(cls, sets: Sequence[ImageSet]) -> ImageSet:
@@ -118,6 +141,10 @@ class ImageSet:
 
     def __len__(self) -> int:
         return self._count
+
+    def training_part(self) -> ImageSet:
+        """The pictures that models are trained on; a set without parts is its own."""
+        return self if self.training is None else self.training()
 
     def pictures(self) -> list[Pixels]:
         """Every picture (H, W, C) as it is held."""
@@ -183,7 +210,8 @@ def _channels(picture: Pixels, channels: int) -> Pixels:
     return np.repeat(picture, channels, axis=2) if channels != picture.shape[2] else picture
 
 
-def _fitted(picture: Pixels, size: int, fit: Fit, centre: float) -> Pixels:
+def fitted(picture: Pixels, size: int, fit: Fit, centre: float = 1.0) -> Pixels:
+    """The central square of a picture (H, W, C) at `size` pixels a side; with crops, the picture whole."""
     if fit == "crop":
         return picture
     height, width, channels = picture.shape

@@ -2,7 +2,8 @@
 
 No pretrained Inception network is at hand, so no score here is "the FID": each carries the extractor it
 was taken with, as `FID@<hash>`. Random convolutions are a usable stand-in where no labels exist (Naeem et
-al. 2020, 2002.09797, section 4.2, for density and coverage); digits have a trained one (`digits.py`).
+al. 2020, 2002.09797, section 4.2, for density and coverage); labelled sets have a trained one
+(`classifier.py`).
 """
 
 from __future__ import annotations

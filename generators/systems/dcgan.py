@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor, nn
 
-from generators.contract import AdversarialModel, Batch, Losses, Optimisation, Preset
-from generators.losses.adversarial import LOSSES
+from generators.contract import Optimisation, Preset
+from generators.noise import NoiseModel
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Config:
     width: int = 64
     kernel: Literal[4, 5] = 4
     discriminator_norm: bool = True
-    loss: Literal["bce", "lsgan", "hinge", "relativistic"] = "bce"
+    loss: Literal["bce", "lsgan", "hinge", "relativistic", "wasserstein"] = "bce"
 
 
 PRESETS = {
@@ -121,7 +120,7 @@ class Discriminator(nn.Module):
         return logits.flatten().float()  # (B, 1, 1, 1) -> (B,)
 
 
-class Dcgan(AdversarialModel):
+class Dcgan(NoiseModel):
     """Transposed convolutions on noise; the loss is the config's."""
 
     name = "dcgan"
@@ -131,44 +130,11 @@ class Dcgan(AdversarialModel):
     config: Config
 
     def __init__(self, config: Config, optimisation: Optimisation) -> None:
-        super().__init__()
-        self.config, self.optimisation = config, optimisation
-        self.image_shape = (config.channels, config.image_size, config.image_size)
-        self.generator = Generator(config)
-        self.discriminator = Discriminator(config)
+        super().__init__(config, optimisation, Generator(config), Discriminator(config))
 
     def fingerprint(self) -> dict[str, str]:
         own = {"upsampler": f"transposed-k{self.config.kernel}s2", "loss": self.config.loss}
         return self.tags | own
-
-    def generate(self, count: int, rng: torch.Generator) -> Tensor:
-        """`count` images from latents of the config's law."""
-        shape = (count, self.config.latent)
-        if self.config.latent_law == "uniform":
-            z = torch.rand(shape, generator=rng, device=rng.device) * 2 - 1
-        else:
-            z = torch.randn(shape, generator=rng, device=rng.device)
-        images: Tensor = self.generator(z)
-        return images
-
-    def discriminator_loss(self, batch: Batch, rng: torch.Generator) -> Losses:
-        with torch.no_grad():
-            fakes = self.generate(batch.size, rng)
-        real, fake = self.discriminator(batch.images), self.discriminator(fakes)
-        total = LOSSES[self.config.loss].discriminator(real, fake)
-        return Losses(total, {"real_logit": real.mean(), "fake_logit": fake.mean()})
-
-    def generator_loss(self, batch: Batch, rng: torch.Generator) -> Losses:
-        loss = LOSSES[self.config.loss]
-        fake = self.discriminator(self.generate(batch.size, rng))
-        real = self.discriminator(batch.images) if loss.pairs else fake
-        return Losses(loss.generator(real, fake))
-
-    def sample(self, batch: Batch | None, count: int, rng: torch.Generator) -> Tensor:
-        return self.generate(count, rng)
-
-    def export_inputs(self, count: int) -> dict[str, Tensor]:
-        return {"z": torch.randn(count, self.config.latent, generator=torch.Generator().manual_seed(0))}
 
 
 def _widths(config: Config) -> list[int]:

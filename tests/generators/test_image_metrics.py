@@ -10,8 +10,8 @@ from toy_gan import pictures
 
 from evidence.errors import DataError
 from generators.data.memory import ImageSet
+from generators.metrics.classifier import accuracy, load_or_train, train_classifier
 from generators.metrics.compare import compare
-from generators.metrics.digits import accuracy, load_or_train, train_digits
 from generators.metrics.features import RandomConvolutions, digest, features_of, quantised
 from generators.metrics.fid import fid, frechet_distance
 from generators.metrics.inception_score import inception_score
@@ -138,17 +138,20 @@ def _bars() -> ImageSet:
     labels = np.arange(100) % 10
     for picture, label in zip(pixels, labels, strict=True):
         picture[:, 2 * label + 3 : 2 * label + 5] = 255
-    return ImageSet(pixels, labels=labels)
+    names = {"classes": tuple(str(label) for label in range(10))}
+    return ImageSet(pixels, labels=labels, names=names)
 
 
-def test_the_digit_classifier_learns_and_is_the_same_for_the_same_seed(tmp_path) -> None:
+def test_the_classifier_learns_is_the_same_for_the_same_seed_and_is_kept(tmp_path, monkeypatch) -> None:
     bars = _bars()
-    classifier = train_digits(bars, steps=40, batch=32)
+    classifier = train_classifier(bars, steps=40, batch=32)
     drawn = bars.draw(60, torch.Generator().manual_seed(1))
     assert drawn.labels is not None
     assert accuracy(classifier, drawn.images, drawn.labels) > 0.95
     assert classifier.features(drawn.images).shape == (60, 64)
     assert classifier.probabilities(drawn.images).sum(axis=1) == pytest.approx(np.ones(60))
-    assert digest(classifier) == digest(train_digits(bars, steps=40, batch=32))
-    torch.save(classifier.state_dict(), tmp_path / "digits.pt")
-    assert digest(load_or_train(tmp_path / "digits.pt", bars)) == digest(classifier)
+    assert digest(classifier) == digest(train_classifier(bars, steps=40, batch=32))
+    monkeypatch.setattr("generators.metrics.classifier.train_classifier", lambda _: classifier)
+    assert digest(load_or_train(bars, tmp_path)) == digest(classifier)
+    monkeypatch.setattr("generators.metrics.classifier.train_classifier", None)  # kept, not trained again
+    assert digest(load_or_train(bars, tmp_path)) == digest(classifier)

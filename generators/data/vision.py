@@ -1,0 +1,73 @@
+"""torchvision's data sets as training sets, by `torchvision:NAME:FOLDER`; nothing is ever downloaded.
+
+Any set whose items are (picture, class number) serves. Its own test part is our `test`; of the rest, one
+picture in eight by its number is `cal`. A set without a test part is split the same way in three.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from evidence.errors import DataError
+from generators.data.memory import Fit, ImageSet, fitted
+from generators.data.shards import SPLITS
+
+PREFIX = "torchvision:"
+
+
+def load(data: str, *, size: int, channels: int, fit: Fit, flip: bool, split: str = "train") -> ImageSet:
+    """The part `split` of the set that `data` names; raises DataError when it is not there."""
+    _, name, folder = [*data.split(":", 2), "", ""][:3]
+    items, numbers = _part(name, folder, split)
+    pictures, labels = [], []
+    for number in numbers:
+        picture, label = items[number]
+        pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB"), np.uint8)
+        pictures.append(fitted(pixels.reshape(*pixels.shape[:2], channels), size, fit))
+        labels.append(label)
+    labelled = all(isinstance(label, int | np.integer) for label in labels)
+    classes = getattr(items, "classes", range(max(labels) + 1) if labelled and labels else ())
+    return ImageSet(
+        pictures,
+        labels=labels if labelled else None,
+        crop=size if fit == "crop" else None,
+        flip=flip,
+        sha256={f"{name} of torchvision": str(len(items))},
+        names={"classes": tuple(str(kind) for kind in classes)} if labelled else None,
+    )
+
+
+def _part(name: str, folder: str, split: str) -> tuple[Any, list[int]]:
+    try:
+        from torchvision import datasets
+    except ImportError as error:
+        raise DataError(f"torchvision is not installed: {error}.", "Install it, or give a folder.") from None
+    kind = getattr(datasets, name, None)
+    if not inspect.isclass(kind) or not folder:
+        raise DataError(
+            f"{PREFIX}{name}:{folder} names no data set of torchvision and a folder it lies in.",
+            "Write torchvision:CIFAR10:data/cifar, for example.",
+        )
+    known = inspect.signature(kind).parameters
+    parts = {"train": {"train": split != "test"}, "split": {"split": "test" if split == "test" else "train"}}
+    choice: dict[str, Any] = next((parts[key] for key in parts if key in known), {})
+    items = _opened(kind, folder, choice | ({"download": False} if "download" in known else {}))
+    thirds = {"train": range(6), "cal": (6,), "test": (7,)} if not choice else _WITH_TEST
+    assert split in SPLITS
+    return items, [number for number in range(len(items)) if number % 8 in thirds[split]]
+
+
+_WITH_TEST = {"train": range(7), "cal": (7,), "test": range(8)}
+
+
+def _opened(kind: Callable[..., Any], folder: str, options: dict[str, Any]) -> Any:
+    try:
+        return kind(folder, **options)
+    except (RuntimeError, OSError, TypeError, ValueError, ImportError) as error:
+        raise DataError(
+            f"torchvision cannot open this set in {folder}: {error}", "Download it there first."
+        ) from None
