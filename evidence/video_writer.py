@@ -1,4 +1,4 @@
-"""Write a video, and pass one picture through H.264: for tests, demonstrations and degradations."""
+"""Write a video or a GIF, and pass one picture through H.264: for tests, films and degradations."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from PIL import Image
 
 from evidence.errors import OutputError
 from evidence.medium import Pixels
@@ -68,6 +69,24 @@ def write_video(
         raise OutputError(
             f"{path} cannot be written: {problem.strerror or problem}.", "Check the folder and the codec."
         ) from problem
+
+
+def write_gif(path: str | os.PathLike[str], frames: Iterable[Pixels], fps: float) -> None:
+    """Write RGB frames of one size as a GIF that repeats, each frame with its own 256 colours.
+
+    GIF counts in hundredths of a second, so `fps` is rounded to what that can say. Raises `OutputError`
+    when the disk refuses or there are no frames.
+    """
+    pictures = [Image.fromarray(frame) for frame in frames]
+    if not pictures:
+        raise OutputError(f"No frames were given for {path}.", "Give at least one.")
+    duration_ms = max(1, round(100 / fps)) * 10
+    try:
+        pictures[0].save(path, "GIF", save_all=True, append_images=pictures[1:], duration=duration_ms, loop=0)
+    except OSError as problem:
+        raise OutputError(
+            f"{path} cannot be written: {problem.strerror or problem}.", "Check the folder."
+        ) from None
 
 
 def h264_roundtrip(pixels: Pixels, crf: int) -> Pixels:

@@ -1,13 +1,12 @@
-"""Pictures from exported generators, without torch: drawn from noise, or rebuilt from a picture.
+"""Pictures drawn from exported generators, without torch: from noise, classes or captions.
 
 Where a session is opened for every call, give the entry; who draws often opens a `GeneratorSession`
-once and gives that.
+once and gives that. Generators that change a picture are `exports/editing.py`'s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,53 +15,70 @@ from evidence.errors import ModelError
 from evidence.medium import Pixels
 from exports.registry import ModelEntry
 from exports.runtime import GeneratorSession
-from generators.settle import settle
-
-STEP = 16  # the largest factor of an image-to-image generator: sides are padded to its multiples
-SMALLEST = 64
-CORE = 768  # large pictures are rebuilt in squares of this side ...
-HALO = 96  # ... each shown with this much of its surroundings, more than a generator looks at
+from exports.slots import Array, Feeds, Slot, slot_of, slots_of
 
 Source = ModelEntry | GeneratorSession
 
+LARGEST_BATCH = 64
 
-def sample(source: Source, count: int, seed: int) -> list[Pixels]:
-    """`count` pictures RGB uint8 (H, W, 3) of a generator of noise; picture n depends on (seed, n) alone.
 
-    Raises `ModelError` when the generator needs a picture or anything else than latents.
+def sample(
+    source: Source, count: int, seed: int, given: Sequence[Feeds] = (), *, truncation: float | None = None
+) -> list[Pixels]:
+    """`count` pictures RGB uint8 (H, W, 3); picture n depends on (seed, n) and its conditions alone.
+
+    Picture n has the conditions `given[n % len(given)]`, by input name without the batch axis; without
+    any, classes come in turn. Raises `ModelError` when an input is missing.
     """
-    session = _opened(source)
-    pictures: list[Pixels] = []
-    while len(pictures) < count:
-        chosen = range(len(pictures), min(len(pictures) + _batch(session), count))
-        pictures += _pictures(session.run(**_latents(session, seed, chosen)))
-    return pictures
+    session = opened(source)
+    return list(drawn(session, feeds_of(session, count, seed, given, truncation=truncation)))
 
 
-def reconstruct(source: Source, pixels: Pixels, *, settled: bool = True) -> Pixels:
-    """The picture (H, W, 3) as an image-to-image generator rebuilds it, at its own size.
+def feeds_of(
+    session: GeneratorSession,
+    count: int,
+    seed: int,
+    given: Sequence[Feeds] = (),
+    *,
+    truncation: float | None = None,
+) -> Iterator[Feeds]:
+    """The inputs of each of `count` pictures: what `sample` runs."""
+    slots = slots_of(session)
+    for number in range(count):
+        conditions = given[number % len(given)] if given else {}
+        yield drawn_inputs(slots, seed, number, truncation) | conditions
 
-    `settled` puts the picture's own colours, tones and flat areas back, so that the generator's traces
-    alone tell the two apart (`generators/settle.py`). Raises `ModelError` for a generator of noise.
+
+def drawn(session: GeneratorSession, feeds: Iterator[Feeds]) -> Iterator[Pixels]:
+    """A picture for each of `feeds`, run in batches."""
+    size = _batch(session)
+    waiting: list[Feeds] = []
+    for one in feeds:
+        waiting.append(one)
+        if len(waiting) == size:
+            yield from _run(session, waiting)
+            waiting = []
+    if waiting:
+        yield from _run(session, waiting)
+
+
+def drawn_inputs(slots: dict[str, Slot], seed: int, number: int, truncation: float | None = None) -> Feeds:
+    """What chance and counting give picture `number`: its latents, its class in turn, its truncation.
+
+    A graph with an input for it truncates by itself (StyleGAN, Karras et al. 2018, 1812.04948). For others
+    normal values beyond `truncation` are drawn anew (BigGAN, Brock et al. 2018, 1809.11096).
     """
-    session = _opened(source)
-    name, shape = next((item.name, item.shape) for item in session.inputs.values())
-    if len(session.inputs) != 1 or len(shape) != 4 or not all(isinstance(side, str) for side in shape[2:]):
-        raise ModelError(
-            f"Model {session.entry.label} takes {sorted(session.inputs)}, not a picture of any size.",
-            "Name a generator whose task is reconstruction; `touchstone models` lists them.",
-        )
-    height, width = pixels.shape[:2]
-    tall, wide = (max(SMALLEST, -(-side // STEP) * STEP) for side in (height, width))
-    padded = np.pad(pixels, ((0, tall - height), (0, wide - width), (0, 0)), mode="reflect")
-    rebuilt = np.empty_like(padded)
-    for rows, seen_rows in _stretches(tall):
-        for columns, seen_columns in _stretches(wide):
-            seen = padded[seen_rows, seen_columns].astype(np.float32) / np.float32(127.5) - np.float32(1)
-            answer = _pictures(session.run(**{name: np.ascontiguousarray(seen.transpose(2, 0, 1)[None])}))[0]
-            rebuilt[rows, columns] = answer[_inside(rows, seen_rows), _inside(columns, seen_columns)]
-    twin: Pixels = rebuilt[:height, :width]
-    return settle(twin, pixels) if settled else twin
+    rng = np.random.default_rng((seed, number))
+    inside = slot_of(slots, "truncation") is not None
+    found: Feeds = {}
+    for slot in slots.values():
+        if slot.role == "latent":
+            found[slot.name] = _latent(rng, slot, None if inside else truncation)
+        elif slot.role == "label":
+            found[slot.name] = np.asarray(number % len(slot.names), slot.dtype)
+        elif slot.role == "truncation":
+            found[slot.name] = np.asarray(slot.high if truncation is None else truncation, slot.dtype)
+    return found
 
 
 def grid(pictures: Sequence[Pixels], columns: int | None = None) -> Pixels:
@@ -79,46 +95,38 @@ def grid(pictures: Sequence[Pixels], columns: int | None = None) -> Pixels:
     return sheet
 
 
-def _opened(source: Source) -> GeneratorSession:
+def opened(source: Source) -> GeneratorSession:
+    """The session of an entry, or the session itself."""
     return source if isinstance(source, GeneratorSession) else GeneratorSession(source)
 
 
-def _batch(session: GeneratorSession) -> int:
-    shape = next(iter(session.outputs.values())).shape
-    sides = [side if isinstance(side, int) else 256 for side in shape[2:]]
-    return min(64, session.batch_of(*sides))
-
-
-def _latents(session: GeneratorSession, seed: int, chosen: Sequence[int]) -> dict[str, NDArray[Any]]:
-    """The graph's inputs for the pictures of these numbers, each from its own generator of randomness."""
-    laws = {item["name"]: item.get("law", "normal") for item in session.entry.inputs}
-    feeds: dict[str, list[NDArray[np.float32]]] = {name: [] for name in session.inputs}
-    for number in chosen:
-        rng = np.random.default_rng((seed, number))
-        for name, item in session.inputs.items():
-            shape = item.shape[1:]
-            if item.type != "tensor(float)" or not all(isinstance(side, int) for side in shape):
-                raise ModelError(
-                    f"Model {session.entry.label} takes `{name}`, {item.type} {item.shape}: no latent.",
-                    "Give it a picture, or name a generator whose task is noise.",
-                )
-            law = rng.uniform(-1, 1, shape) if laws.get(name) == "uniform" else rng.standard_normal(shape)
-            feeds[name].append(law.astype(np.float32))
-    return {name: np.stack(values) for name, values in feeds.items()}
-
-
-def _pictures(images: NDArray[np.float32]) -> list[Pixels]:
+def to_pixels(images: NDArray[np.float32]) -> list[Pixels]:
     """(B, C, H, W) in [-1, 1] -> B pictures RGB uint8 (H, W, 3); grey ones get three equal channels."""
     levels = np.rint(images * 127.5 + 127.5).astype(np.uint8).transpose(0, 2, 3, 1)
     return list(np.repeat(levels, 3, axis=3) if levels.shape[3] == 1 else levels)
 
 
-def _stretches(length: int) -> Iterator[tuple[slice, slice]]:
-    """Along one side: what is kept of each part, and what the generator is shown of it."""
-    for start in range(0, length, CORE):
-        end = min(start + CORE, length)
-        yield slice(start, end), slice(max(0, start - HALO), min(length, end + HALO))
+def _run(session: GeneratorSession, feeds: Sequence[Feeds]) -> list[Pixels]:
+    missing = set(session.inputs) - set(feeds[0])
+    if missing:
+        raise ModelError(
+            f"Model {session.entry.label} also takes {', '.join(sorted(missing))}.",
+            "Give it a picture or a condition, or name a generator whose task is noise.",
+        )
+    return to_pixels(session.run(**{name: np.stack([one[name] for one in feeds]) for name in session.inputs}))
 
 
-def _inside(kept: slice, seen: slice) -> slice:
-    return slice(kept.start - seen.start, kept.stop - seen.start)
+def _batch(session: GeneratorSession) -> int:
+    shape = next(iter(session.outputs.values())).shape
+    sides = [side if isinstance(side, int) else 256 for side in shape[2:]]
+    return min(LARGEST_BATCH, session.batch_of(*sides))
+
+
+def _latent(rng: np.random.Generator, slot: Slot, truncation: float | None) -> Array:
+    shape = tuple(int(side) for side in slot.shape)
+    if slot.law == "uniform":
+        return rng.uniform(-1, 1, shape).astype(np.float32)
+    values = rng.standard_normal(shape)
+    while truncation is not None and (beyond := np.abs(values) > truncation).any():
+        values[beyond] = rng.standard_normal(int(beyond.sum()))
+    return values.astype(np.float32)

@@ -50,7 +50,8 @@ def test_samples_come_with_their_origin_and_the_same_seed_gives_the_same(
     workshop: Touchstone, tmp_path: Path
 ) -> None:
     for folder in ("first", "second"):
-        assert workshop("generate", "dots", "--count", 5, "--seed", 7, "--out", tmp_path / folder).code == 0
+        asked = ("--count", 5, "--seed", 7, "--grid", "--out", tmp_path / folder)
+        assert workshop("generate", "dots", *asked).code == 0
 
     rows = [json.loads(line) for line in (tmp_path / "first" / "manifest.jsonl").read_text().splitlines()]
     assert [(row["seed"], row["index"], row["label"]) for row in rows] == [(7, n, "fake") for n in range(5)]
@@ -77,7 +78,7 @@ def test_a_twin_has_the_size_and_the_jpeg_history_of_its_picture(
     assert before.jpeg is not None
     assert after.jpeg == before.jpeg
     (row,) = [json.loads(line) for line in (tmp_path / "twins" / "manifest.jsonl").read_text().splitlines()]
-    assert row["twin_sha256"] == before.sha256
+    assert row["parents"] == [before.sha256]
 
 
 def test_twins_of_equal_names_stand_side_by_side_and_a_broken_picture_is_left_out(

@@ -1,25 +1,11 @@
-"""`touchstone generate SYSTEM`: pictures from a shipped generator, or a real picture through its decoder."""
+"""`touchstone generate SYSTEM`: pictures from a shipped generator, or real pictures through it."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
-
-from evidence.errors import MediaError, OutputError, UsageError
-from touchstone.cli.guard import NOTHING_DONE
-from touchstone.cli.skipped import Skipped
-
-if TYPE_CHECKING:
-    from evidence.medium import Pixels
-    from exports.registry import ModelEntry
-
-MANIFEST = "manifest.jsonl"
-MOST_IN_GRID = 64
 
 
 def register(app: typer.Typer) -> None:
@@ -32,109 +18,89 @@ def generate(
         str, typer.Argument(metavar="SYSTEM", help="A generator that `touchstone models` lists.")
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where pictures and manifest.jsonl go.")],
-    count: Annotated[int, typer.Option(min=1, help="How many samples.")] = 16,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same pictures.")] = 0,
-    input: Annotated[
-        list[Path] | None,
-        typer.Option("--input", metavar="FILE", help="A real picture to pass through a decoder; repeatable."),
+    count: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="How many samples: 16, of a film 6.")
     ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="The same seed gives the same pictures: 0.")
+    ] = None,
+    truncation: Annotated[
+        float | None, typer.Option(metavar="T", min=0.01, help="Less variety, fewer failures: try 0.7.")
+    ] = None,
+    classes: Annotated[
+        list[str] | None,
+        typer.Option("--class", metavar="NAME|INDEX", help="Which class; repeatable; else all in turn."),
+    ] = None,
+    caption: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="What to draw, in words; repeatable.")
+    ] = None,
+    input: Annotated[
+        list[str] | None,
+        typer.Option("--input", metavar="FILE|DIR|GLOB", help="Real pictures to change; repeatable."),
+    ] = None,
+    mask: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="White where to paint anew; one for all inputs, or one each."),
+    ] = None,
+    box: Annotated[
+        str | None,
+        typer.Option(metavar="X,Y,W,H", help="The part to paint anew, or the square with the face."),
+    ] = None,
+    side: Annotated[
+        list[str] | None,
+        typer.Option(metavar="left|right|top|bottom", help="Where to go on; repeatable."),
+    ] = None,
+    extend: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="By so many pixels a side: 32.")
+    ] = None,
+    units: Annotated[
+        str | None, typer.Option(metavar="AU12=0.8,AU26=0.3", help="Action units of the face, 0 to 1.")
+    ] = None,
+    expression: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A named expression; of a film repeatable.")
+    ] = None,
+    yaw: Annotated[
+        float | None, typer.Option(metavar="DEGREES", help="Where the head turns, 0 is to the front.")
+    ] = None,
+    grid: Annotated[bool, typer.Option("--grid", help="Also one sheet of the first 64.")] = False,
+    film: Annotated[
+        Literal["interpolation", "expression", "rotation"] | None,
+        typer.Option(help="A film instead: from seed to seed, into an expression, from side to side."),
+    ] = None,
+    gif: Annotated[bool, typer.Option("--gif", help="The film as a GIF, else as an mp4.")] = False,
 ) -> None:
     """Make synthetic pictures, each with its origin in a manifest.
 
-    A generator from noise takes --count and --seed. One of the reconstruction family takes --input and
-    gives each picture's aligned twin: same size, and the same JPEG history where there is one. Exit code
-    1 when some pictures could not be read; those are named and left out.
+    Needs no torch. What a system takes follows from what it does, and it says so when asked for
+    something else: samples take --count and --seed, those of classes --class, those of captions
+    --caption; all others take --input, and by their task --mask or --box, --side and --extend,
+    --units or --expression, --yaw. A changed picture has the size of its source and its JPEG
+    history where there is one; beside it lies a mask of what was made. Exit code 1 when some
+    pictures could not be read; those are named and left out.
 
     Examples: `touchstone generate dcgan-faces --count 64 --out faces/` · `touchstone generate
-    reconstruction-nearest-x8 --input photo.jpg --out twins/`
+    reconstruction-nearest-x8 --input photo.jpg --out twins/` · `touchstone generate
+    inpainting-photos --input photo.png --box 40,60,96,64 --out holes/`
     """
-    from worker.scanner import installed_models
-    from worker.settings import load_settings
+    from touchstone.cli.generating import run
+    from touchstone.cli.wishes import Asked
 
-    settings = load_settings()
-    entry = installed_models(settings).get(system)
-    takes_pictures = entry.task == "reconstruction"
-    if entry.kind != "generator":
-        raise UsageError(f"{entry.label} is a {entry.kind}.", "`touchstone models` lists the generators.")
-    if takes_pictures and not input:
-        raise UsageError(f"{entry.label} rebuilds pictures.", "Name at least one with --input.")
-    if input and not takes_pictures:
-        raise UsageError(f"{entry.label} draws from noise and takes no --input.", "Use --count and --seed.")
-    skipped = Skipped()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with (out / MANIFEST).open("a", encoding="utf-8") as manifest:
-            made = _twins(entry, input, out, skipped) if input else _samples(entry, count, seed, out)
-            for name, origin in made:
-                row = {
-                    "path": name,
-                    "label": "fake",
-                    "generator": entry.name,
-                    "version": entry.version,
-                    "model_sha256": entry.sha256,
-                    "sha256": hashlib.sha256((out / name).read_bytes()).hexdigest(),
-                    **origin,
-                }
-                manifest.write(json.dumps(row) + "\n")
-                print(out / name)
-    except OSError as error:
-        raise OutputError(f"{out} cannot be written: {error.strerror}.", "Name another --out.") from None
-    raise typer.Exit(NOTHING_DONE if input and skipped.count == len(input) else skipped.exit_code)
-
-
-def _samples(entry: ModelEntry, count: int, seed: int, out: Path) -> Iterator[tuple[str, dict[str, object]]]:
-    """Draw, write a PNG each and a contact sheet of the first; yields names with their origin."""
-    from exports.sampling import grid, sample
-
-    pictures = sample(entry, count, seed)
-    for index, pixels in enumerate(pictures):
-        name = f"{entry.name}-{seed}-{index:05d}.png"
-        (out / name).write_bytes(_png(pixels))
-        yield name, {"seed": seed, "index": index, "width": pixels.shape[1], "height": pixels.shape[0]}
-    (out / f"{entry.name}-{seed}-grid.png").write_bytes(_png(grid(pictures[:MOST_IN_GRID])))
-
-
-def _twins(
-    entry: ModelEntry, paths: Sequence[Path], out: Path, skipped: Skipped
-) -> Iterator[tuple[str, dict[str, object]]]:
-    """Rebuild each picture and deliver it as it came; yields names with their origin."""
-    from evidence.image import decode_image
-    from evidence.jpeg import encode_like
-    from exports.runtime import GeneratorSession
-    from exports.sampling import reconstruct
-
-    session = GeneratorSession(entry)
-    for path in paths:
-        try:
-            info, pixels = decode_image(path)
-        except MediaError as error:
-            skipped.add(path, error)
-            continue
-        twin = reconstruct(session, pixels)
-        name = _free_name(out, f"{path.stem}-{entry.name}", ".jpg" if info.jpeg else ".png")
-        (out / name).write_bytes(encode_like(twin, info.jpeg) if info.jpeg else _png(twin))
-        yield (
-            name,
-            {
-                "twin_of": str(path),
-                "twin_sha256": info.sha256,
-                "width": twin.shape[1],
-                "height": twin.shape[0],
-            },
-        )
-
-
-def _free_name(out: Path, stem: str, suffix: str) -> str:
-    """`stem` with `suffix`, numbered from 2 where that name is taken: no twin overwrites another's."""
-    name, number = f"{stem}{suffix}", 1
-    while (out / name).exists():
-        number += 1
-        name = f"{stem}-{number}{suffix}"
-    return name
-
-
-def _png(pixels: Pixels) -> bytes:
-    import cv2
-
-    _, data = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
-    return bytes(data)
+    asked = Asked(
+        count=count,
+        seed=seed,
+        truncation=truncation,
+        classes=tuple(classes or ()),
+        caption=tuple(caption or ()),
+        input=tuple(input or ()),
+        mask=tuple(mask or ()),
+        box=box,
+        side=tuple(side or ()),
+        extend=extend,
+        units=units,
+        expression=tuple(expression or ()),
+        yaw=yaw,
+        film=film,
+        gif=gif,
+        grid=grid,
+    )
+    raise typer.Exit(run(system, asked, out))

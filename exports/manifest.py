@@ -1,0 +1,101 @@
+"""`manifest.jsonl` of a folder of forgeries: a row a picture, one row a path, whatever is run again.
+
+A row is appended and flushed as soon as its picture is there, so that an interruption loses nothing; when the
+folder is closed, rows that were replaced are taken out, and the file is put in place whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from evidence.errors import OutputError
+from exports.files import write_whole
+
+MANIFEST = "manifest.jsonl"
+
+Row = dict[str, Any]
+
+_OF_THE_FILE = ("path", "sha256", "mask")  # what a row says besides the origin it is given
+
+
+class Folder:
+    """A folder that is written to; used in a `with`. `kept` are files that must not be overwritten."""
+
+    def __init__(self, path: Path, kept: Iterable[Path] = ()) -> None:
+        self.path = path
+        self._kept = {file.resolve() for file in kept}
+        self._taken: set[str] = set()
+        self._replaced = False
+        self._stream: IO[str] | None = None
+        self.rows: dict[str, Row] = {}
+
+    def __enter__(self) -> Folder:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            manifest = self.path / MANIFEST
+            text = manifest.read_text("utf-8") if manifest.exists() else ""
+            lines = text[: text.rfind("\n") + 1].splitlines()  # a line cut short by a kill is dropped
+            self.rows = {row["path"]: row for row in map(json.loads, lines)}
+            if len(self.rows) < len(lines) or (text and not text.endswith("\n")):
+                self._write()
+            self._stream = manifest.open("a", encoding="utf-8")
+        except OSError as error:
+            raise self._refused(error) from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise OutputError(
+                f"{self.path / MANIFEST} holds something else than rows with a path: {error!r}.",
+                "Name another folder, or take that file away.",
+            ) from None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._stream is not None
+        self._stream.close()
+        if self._replaced:
+            self._write()
+
+    def add(self, stem: str, suffix: str, content: bytes, origin: Row, *, mask: bytes | None = None) -> str:
+        """Write a picture and its row; the name is `stem` + `suffix`, numbered where that is taken.
+
+        A picture of the same origin, from an earlier run, is replaced. `mask` is a PNG that goes beside it.
+        Raises `OutputError`.
+        """
+        assert self._stream is not None
+        number = 1
+        while not self._free(name := f"{stem}{f'-{number}' if number > 1 else ''}{suffix}", origin):
+            number += 1
+        self._taken.add(name)
+        row = {"path": name, "sha256": hashlib.sha256(content).hexdigest(), **origin}
+        if mask is not None:
+            row["mask"] = str(Path(name).with_suffix("")) + "-mask.png"
+            write_whole(self.path / row["mask"], mask)
+        write_whole(self.path / name, content)
+        self._replaced |= name in self.rows
+        self.rows[name] = row
+        try:
+            self._stream.write(json.dumps(row) + "\n")
+            self._stream.flush()
+        except OSError as error:
+            raise self._refused(error) from None
+        return name
+
+    def _free(self, name: str, origin: Row) -> bool:
+        file = self.path / name
+        if name in self._taken or file.resolve() in self._kept:
+            return False
+        before = {key: value for key, value in self.rows.get(name, {}).items() if key not in _OF_THE_FILE}
+        return not file.exists() or before == json.loads(json.dumps(origin))
+
+    def _write(self) -> None:
+        lines = "".join(json.dumps(row) + "\n" for row in self.rows.values())
+        write_whole(self.path / MANIFEST, lines.encode())
+
+    def _refused(self, error: OSError) -> OutputError:
+        return OutputError(f"{self.path} cannot be written: {error.strerror}.", "Name another --out.")

@@ -1,0 +1,67 @@
+"""Pictures go through a generator at their own place and size; what was not to be made stays to the bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from evidence.errors import UsageError
+from exports import editing
+from exports.editing import reconstruct
+from exports.registry import ModelEntry
+
+
+@pytest.fixture(scope="module")
+def blur(tmp_path_factory: pytest.TempPathFactory) -> ModelEntry:
+    """An image-to-image generator: a 5 x 5 box blur with zeros around the picture."""
+    kernel = np.zeros((3, 3, 5, 5), np.float32)
+    kernel[range(3), range(3)] = 1 / 25
+    node = helper.make_node("Conv", ["pixels", "kernel"], ["images"], pads=[2, 2, 2, 2])
+    axes = ["batch", 3, "height", "width"]
+    graph = helper.make_graph(
+        [node],
+        "blur",
+        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, axes)],
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, axes)],
+        [numpy_helper.from_array(kernel, "kernel")],
+    )
+    path = tmp_path_factory.mktemp("blur") / "blur.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
+    return ModelEntry.from_file(path, "generator")
+
+
+def test_a_rebuilt_picture_has_the_size_of_its_original(blur: ModelEntry) -> None:
+    for height, width in ((1, 1), (64, 64), (75, 130)):
+        pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+        assert reconstruct(blur, pixels).shape == pixels.shape
+
+
+def test_a_rebuilt_picture_is_what_the_network_says_of_it(blur: ModelEntry) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (64, 80, 3), dtype=np.uint8)
+    twin = reconstruct(blur, pixels, settled=False)
+    assert abs(int(twin[30, 40, 1]) - pixels[28:33, 38:43, 1].mean()) <= 0.5  # rounded to a grey level
+
+
+def test_a_large_picture_is_rebuilt_in_parts_without_seams(
+    blur: ModelEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = np.random.default_rng(2).integers(0, 256, (200, 150, 3), dtype=np.uint8)
+    whole = reconstruct(blur, pixels, settled=False)
+    monkeypatch.setattr(editing, "CORE", 64)
+    monkeypatch.setattr(editing, "HALO", 16)
+    assert np.array_equal(reconstruct(blur, pixels, settled=False), whole)
+
+
+def test_a_settled_picture_keeps_the_mean_colour_of_its_original(blur: ModelEntry, photo: np.ndarray) -> None:
+    twin = reconstruct(blur, photo)
+    assert not np.array_equal(twin, photo)
+    assert np.abs(twin.mean((0, 1)) - photo.mean((0, 1))).max() < 1.0
+
+
+def test_a_generator_of_noise_rebuilds_nothing(latent_generator: Path) -> None:
+    with pytest.raises(UsageError, match="not a picture of any size"):
+        reconstruct(ModelEntry.from_file(latent_generator, "generator"), np.zeros((64, 64, 3), np.uint8))

@@ -1,0 +1,171 @@
+"""What a person asks of `touchstone generate`, held against what a system takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from evidence.errors import UsageError
+
+if TYPE_CHECKING:
+    from evidence.medium import Pixels
+    from exports.editing import Box
+    from exports.registry import ModelEntry
+    from exports.slots import Feeds, Slot
+
+SIDES = ("left", "right", "top", "bottom")
+
+Film = Literal["interpolation", "expression", "rotation"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of the command by their names there; None, () and False where nothing was said."""
+
+    count: int | None = None
+    seed: int | None = None
+    truncation: float | None = None
+    classes: tuple[str, ...] = ()
+    caption: tuple[str, ...] = ()
+    input: tuple[str, ...] = ()
+    mask: tuple[Path, ...] = ()
+    box: str | None = None
+    side: tuple[str, ...] = ()
+    extend: int | None = None
+    units: str | None = None
+    expression: tuple[str, ...] = ()
+    yaw: float | None = None
+    grid: bool = False
+    film: Film | None = None
+    gif: bool = False
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition: as the manifest says it, and as the graph takes it."""
+
+    words: Mapping[str, Any]
+    feeds: Feeds
+
+
+def refuse_foreign(entry: ModelEntry, slots: Mapping[str, Slot], asked: Asked) -> None:
+    """Raise UsageError for an option the system does not take, and for one that it cannot do without."""
+    takes = _takes(entry, slots)
+    for item in fields(asked):
+        if getattr(asked, item.name) not in (None, (), False) and item.name not in takes:
+            raise UsageError(f"{entry.label} takes no {_option(item.name)}.", f"It takes {_listed(takes)}.")
+    roles = {slot.role for slot in slots.values()}
+    swept = asked.film in ("expression", "rotation")
+    for said, needed, options in (
+        (asked.input, "image" in roles, ("input",)),
+        (asked.caption, "tokens" in roles, ("caption",)),
+        (asked.mask or asked.box, "mask" in roles and entry.task != "outpainting", ("mask", "box")),
+        (asked.side, entry.task == "outpainting", ("side",)),
+        (
+            asked.units or asked.expression,
+            "units" in roles and asked.film != "rotation",
+            ("units", "expression"),
+        ),
+        (asked.yaw is not None or swept, "yaw" in roles, ("yaw",)),
+    ):
+        if needed and not said:
+            words = " or ".join(_option(option) for option in options)
+            raise UsageError(f"{entry.label} needs {words}.", f"It takes {_listed(takes)}.")
+    for side in asked.side:
+        if side not in SIDES:
+            raise UsageError(f"There is no side {side!r}.", f"The sides are {', '.join(SIDES)}.")
+    kinds = _films(slots)
+    if asked.film is not None and asked.film not in kinds:
+        raise UsageError(
+            f"{entry.label} makes no film of {asked.film}.", f"It makes one of {' or '.join(kinds)}."
+        )
+    if asked.gif and asked.film is None:
+        raise UsageError("--gif is about a film.", "Ask for one with --film.")
+
+
+def conditions_of(slots: Mapping[str, Slot], asked: Asked) -> list[Condition]:
+    """Every condition that was asked for, in the order of its words; one without feeds when none was."""
+    from exports import conditions
+
+    found: list[Condition] = []
+    for slot in slots.values():
+        if slot.role == "label":
+            words = slot.names if "all" in asked.classes else asked.classes
+            indices = [(word, conditions.class_index(slot, word)) for word in words]
+            found += [Condition({"class": slot.names[int(at)]}, {slot.name: at}) for _, at in indices]
+        elif slot.role == "tokens":
+            found += [
+                Condition({"caption": text}, {slot.name: conditions.caption_tokens(slot, text)})
+                for text in asked.caption
+            ]
+        elif slot.role == "units":
+            if asked.units is not None:
+                found.append(
+                    Condition({"units": asked.units}, {slot.name: conditions.action_units(slot, asked.units)})
+                )
+            found += [
+                Condition({"expression": name}, {slot.name: conditions.expression(slot, name)})
+                for name in asked.expression
+            ]
+        elif slot.role == "yaw" and asked.yaw is not None:
+            found.append(Condition({"yaw": asked.yaw}, {slot.name: conditions.angle(slot, asked.yaw)}))
+    return found or [Condition({}, {})]
+
+
+def box_of(said: str, pixels: Pixels) -> Box:
+    """`X,Y,W,H` inside the picture; raises UsageError."""
+    height, width = pixels.shape[:2]
+    try:
+        x, y, wide, tall = (int(part) for part in said.split(","))
+    except ValueError:
+        raise UsageError(f"--box {said} is not of the form X,Y,W,H.", "Write --box 40,60,96,64.") from None
+    if min(x, y) < 0 or min(wide, tall) < 1 or x + wide > width or y + tall > height:
+        raise UsageError(
+            f"--box {said} is not inside a picture of {width} x {height} pixels.",
+            "Left and top count from 0; width and height are at least 1.",
+        )
+    return x, y, wide, tall
+
+
+def _takes(entry: ModelEntry, slots: Mapping[str, Slot]) -> list[str]:
+    """The options of a system, by their names in `Asked`."""
+    roles = {slot.role for slot in slots.values()}
+    laws = {slot.law for slot in slots.values() if slot.role == "latent"}
+    fixed = any(slot.role == "image" and not slot.free for slot in slots.values())
+    faces = fixed and entry.task in ("animation", "rotation")
+    takes = {
+        "input": "image" in roles,
+        "count": "image" not in roles,
+        "seed": "latent" in roles,
+        "truncation": "truncation" in roles or "normal" in laws,
+        "classes": "label" in roles,
+        "caption": "tokens" in roles,
+        "mask": "mask" in roles and entry.task != "outpainting",
+        "box": faces or ("mask" in roles and entry.task != "outpainting"),
+        "side": entry.task == "outpainting",
+        "extend": entry.task == "outpainting",
+        "units": "units" in roles,
+        "expression": "units" in roles,
+        "yaw": "yaw" in roles,
+        "grid": True,
+        "film": bool(_films(slots)),
+        "gif": bool(_films(slots)),
+    }
+    return [option for option, taken in takes.items() if taken]
+
+
+def _films(slots: Mapping[str, Slot]) -> list[str]:
+    roles = {slot.role for slot in slots.values()}
+    films = {"expression": "units" in roles, "rotation": "yaw" in roles}
+    films["interpolation"] = "latent" in roles and "image" not in roles
+    return [film for film, made in films.items() if made]
+
+
+def _option(name: str) -> str:
+    return {"classes": "--class"}.get(name, f"--{name}")
+
+
+def _listed(options: list[str]) -> str:
+    return ", ".join(_option(option) for option in options)
