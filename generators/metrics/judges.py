@@ -67,7 +67,8 @@ def train_domains(data: TrainingData, *, steps: int = 300, batch: int = 32) -> D
     judge = _fresh(Domains)
 
     def loss(drawn: Batch) -> Tensor:
-        first, second = judge(drawn.extra["other"]), judge(drawn.images)
+        # In one batch, or batch norm would take away from each domain what tells it from the other.
+        first, second = judge(torch.cat((drawn.extra["other"], drawn.images))).chunk(2)
         return F.softplus(first).mean() + F.softplus(-second).mean()
 
     return _trained(judge, loss, data, steps=steps, batch=batch // 2)
