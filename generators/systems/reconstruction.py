@@ -20,6 +20,8 @@ from torch.nn import functional as F
 
 from generators.contract import AdversarialModel, Batch, Input, Losses, Optimisation, Preset
 from generators.losses.adversarial import LOSSES
+from generators.networks.bottlenecks import Plain, Quantised, Variational
+from generators.networks.normalisation import normalisation
 from generators.networks.upsamplers import upsampler
 from generators.training.checkpoint import CONFIG, load
 
@@ -83,58 +85,11 @@ MEMBERS: dict[str, ReconstructionConfig] = {
 }
 PRESETS: dict[str, Preset] = {
     name: Preset(config, OPTIMISATION, data="photos", budget_minutes=4.0) for name, config in MEMBERS.items()
-} | {"smoke": Preset(_C("nearest", 2), replace(OPTIMISATION, total_images=512), "photos", 0.2)}
+}
+PRESETS["shipped"] = PRESETS["haar-x4"]
+PRESETS["smoke"] = Preset(_C("nearest", 2), replace(OPTIMISATION, total_images=512), "photos", 0.2)
 # Chosen before any training: never shown to a detector in training, so its test measures the unseen.
 HELD_OUT_FAMILIES = ("pixel-shuffle", "vq")
-
-
-class Plain(nn.Module):
-    """No bottleneck but the resolution: the features pass as they are."""
-
-    def forward(self, features: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
-        return features, features.new_zeros(())
-
-
-class Variational(nn.Module):
-    """A Gaussian code; `noise` (B, latent, h, w) samples it, None takes its mean. Cost: KL a dimension."""
-
-    def __init__(self, width: int, latent: int) -> None:
-        super().__init__()
-        self.moments = nn.Conv2d(width, 2 * latent, 1)
-        self.back = nn.Conv2d(latent, width, 1)
-
-    def forward(self, features: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
-        mean, log_variance = self.moments(features).float().chunk(2, 1)
-        log_variance = log_variance.clamp(-12, 6)
-        cost = 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).mean()  # Eq. 10
-        code = mean if noise is None else mean + noise * (log_variance / 2).exp()
-        return self.back(code), cost
-
-
-class Quantised(nn.Module):
-    """Each position becomes `groups` entries of their codebooks, the nearest ones, straight through.
-
-    Codes are scaled to unit power before the look-up, where codebooks drawn from N(0, 1) lie: no
-    entry starts out of reach. Cost: codebook term plus a quarter of the commitment term (Eq. 3).
-    """
-
-    def __init__(self, width: int, latent: int, codebook: int, groups: int) -> None:
-        super().__init__()
-        self.groups, self.size = groups, codebook
-        self.code = nn.Conv2d(width, latent, 1)
-        self.entries = nn.Parameter(torch.randn(groups, codebook, latent // groups))
-        self.back = nn.Conv2d(latent, width, 1)
-
-    def forward(self, features: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
-        code = pixel_norm(self.code(features).float())
-        split = torch.unflatten(code, 1, (self.groups, -1)).permute(0, 3, 4, 1, 2)  # (B, h, w, groups, d)
-        # |c - e|^2 without |c|^2, which is the same for every entry.
-        far = self.entries.square().sum(-1) - 2 * torch.einsum("bhwgd,gkd->bhwgk", split, self.entries)
-        offset = torch.arange(self.groups, device=code.device) * self.size
-        chosen = F.embedding(far.argmin(-1) + offset, self.entries.flatten(0, 1))
-        cost = (chosen - split.detach()).square().mean() + 0.25 * (chosen.detach() - split).square().mean()
-        through = split + (chosen - split).detach()
-        return self.back(through.permute(0, 3, 4, 1, 2).flatten(1, 2)), cost
 
 
 class Autoencoder(nn.Module):
@@ -153,7 +108,7 @@ class Autoencoder(nn.Module):
         decoder: list[nn.Module] = [Residual(WIDTHS[levels])]
         for level in range(levels, 0, -1):
             decoder.append(upsampler(config.upsampler, WIDTHS[level], WIDTHS[level - 1]))
-            decoder += [_normalisation(config.normalisation, WIDTHS[level - 1]), nn.LeakyReLU(0.2)]
+            decoder += [normalisation(config.normalisation, WIDTHS[level - 1]), nn.LeakyReLU(0.2)]
         self.decoder = nn.Sequential(*decoder, nn.Conv2d(WIDTHS[0], 3, 3, padding=1))
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -179,13 +134,6 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.conv(F.leaky_relu(x, 0.2))
         return out
-
-
-class PixelNorm(nn.Module):
-    """Unit power over channels at each position (ProGAN, 1710.10196, section 4.2)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return pixel_norm(x)
 
 
 class ReconstructionGAN(AdversarialModel):
@@ -281,22 +229,9 @@ def fingerprint(config: ReconstructionConfig) -> dict[str, str]:
     }
 
 
-def pixel_norm(x: Tensor) -> Tensor:
-    """x scaled to a mean square of one over its channels."""
-    return x * torch.rsqrt(x.float().square().mean(1, keepdim=True) + 1e-8).to(x.dtype)
-
-
 def _bottleneck(config: ReconstructionConfig, width: int) -> nn.Module:
     if config.bottleneck == "vae":
         return Variational(width, config.latent)
     if config.bottleneck == "vq":
         return Quantised(width, config.latent, config.codebook, config.code_groups)
     return Plain()
-
-
-def _normalisation(name: str, width: int) -> nn.Module:
-    if name == "batch":
-        return nn.BatchNorm2d(width)
-    if name == "instance":
-        return nn.InstanceNorm2d(width, affine=True)
-    return PixelNorm() if name == "pixel" else nn.Identity()

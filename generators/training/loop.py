@@ -23,6 +23,7 @@ from generators.contract import AdversarialModel, TrainingData
 from generators.training import checkpoint, stats
 from generators.training.budget import Budget, Every, StopWish, rng_at, stop_on_signal
 from generators.training.grids import save_sheet
+from generators.training.machine import translated
 from generators.training.step import Run
 
 
@@ -129,6 +130,10 @@ class _Sitting:
             self.save()
             self.write(event="diverged", message=error.message)
             raise
+        except RuntimeError as error:
+            # The weights may be half way through a step: what is on disk stays the last good state.
+            self.write(event="stopped", message=str(error).splitlines()[0])
+            raise translated(error, self.run.options.batch, self.out) from error
         return "total_images"
 
     def finish(self, stopped: str, settled: dict[str, Any], command: str) -> stats.RunRecord:
@@ -163,7 +168,6 @@ class _Sitting:
             commit=stats.commit(),
         )
         record.write(self.out)
-        stats.plot(self.log.lines(), self.out / "training.png")
         return record
 
     def tell(self, notice: str = "") -> None:
@@ -184,6 +188,7 @@ class _Sitting:
         samples = run.samples(self.grid_batch, rng_at(run.seed, 0, "grid", run.device))
         inputs = run.model.shown(self.grid_batch)
         save_sheet(self.out / "samples" / f"{run.images_seen:09d}.png", samples, inputs)
+        stats.plot(self.log.lines(), self.out / "training.png")
         if self.watch.look(samples, run.images_seen):
             message = f"Samples vary {self.watch.ratio:.3f} times as much as reals: the generator collapsed."
             self.write(event="collapse", message=message)

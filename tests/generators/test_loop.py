@@ -179,3 +179,52 @@ def test_a_damaged_checkpoint_is_refused_with_advice(tmp_path: Path) -> None:
     target.write_bytes(target.read_bytes()[:200])
     with pytest.raises(TrainingError, match="cannot be read"):
         train(toy(total_images=8), pictures(), out=tmp_path, resume=True, device="cpu", cadence=QUIET)
+
+
+def test_the_plot_is_there_while_a_run_goes_on(tmp_path: Path) -> None:
+    seen: list[bool] = []
+    cadence = Cadence(log_seconds=0.0, sample_seconds=0.0, checkpoint_seconds=1e9)
+
+    def look(_: Progress) -> None:
+        seen.append((tmp_path / "run" / "training.png").is_file())
+
+    train(toy(), pictures(), out=tmp_path / "run", on_progress=look, cadence=cadence, device="cpu")
+    assert seen[0] is False
+    assert any(seen[1:-1])
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("CUDA out of memory. Tried to allocate 20 GiB", "--set batch=4"),
+        ("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory", "too little memory"),
+        ("CUDA error: unspecified launch failure", "--resume"),
+    ],
+)
+def test_a_machine_that_gives_up_is_said_and_the_last_checkpoint_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, words: str
+) -> None:
+    model = toy()
+    turns = iter(range(100))
+    whole = model.generator_loss
+
+    def fails(batch: object, rng: torch.Generator) -> object:
+        if next(turns) == 3:
+            raise RuntimeError(said)
+        return whole(batch, rng)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(model, "generator_loss", fails)
+    with pytest.raises(TrainingError, match=words):
+        train(model, pictures(), out=tmp_path / "run", cadence=BUSY, device="cpu")
+    assert checkpoint.load(tmp_path / "run")["step"] == 3
+
+
+def test_an_error_of_the_code_is_not_dressed_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = toy()
+
+    def fails(batch: object, rng: torch.Generator) -> object:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(model, "generator_loss", fails)
+    with pytest.raises(RuntimeError, match="mat1"):
+        train(model, pictures(), out=tmp_path / "run", cadence=BUSY, device="cpu")

@@ -17,6 +17,9 @@ SOURCES = sorted(
     if "__pycache__" not in path.parts
 )
 CEILING = 350
+# What one training loop and one GAN may take to read.
+LOOP_CEILING, SYSTEM_CEILING = 400, 250
+SYSTEMS = sorted(path for path in (ROOT / "generators" / "systems").glob("*.py") if path.stem != "__init__")
 
 
 def _name(path: Path) -> str:
@@ -29,6 +32,29 @@ def test_a_file_stays_below_the_ceiling(path: Path) -> None:
     assert lines <= CEILING, (
         f"{_name(path)} has {lines} lines, {CEILING} are allowed; split it along its 'and'"
     )
+
+
+@pytest.mark.parametrize("path", SYSTEMS, ids=_name)
+def test_a_system_states_only_what_is_peculiar_to_it(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= SYSTEM_CEILING
+
+
+def test_the_one_loop_and_its_step_are_read_in_one_sitting() -> None:
+    files = (ROOT / "generators" / "training" / name for name in ("loop.py", "step.py"))
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= LOOP_CEILING
+
+
+def test_no_file_but_the_step_moves_the_weights_of_a_gan() -> None:
+    found = [
+        _name(path)
+        for folder in ("systems", "networks", "losses", "data", "training")
+        for path in sorted((ROOT / "generators" / folder).rglob("*.py"))
+        if any(
+            sign in path.read_text(encoding="utf-8")
+            for sign in (".step()", ".backward(", "autograd.backward")
+        )
+    ]
+    assert found == ["generators/training/step.py"]
 
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if "tests" not in path.parts], ids=_name)

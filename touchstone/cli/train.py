@@ -102,7 +102,9 @@ def _run_system(options: TrainOptions) -> str:
         options.system,
         **_asked(options),
         resume=options.resume,
-        on_progress=lambda p: _tell(p.images_seen, p.seconds_left, p.losses, p.notice),
+        on_progress=lambda p: _tell(
+            p.images_seen, p.seconds_left, p.losses, p.notice or f"{p.images_per_second:.0f}/s"
+        ),
     ).stopped
 
 
