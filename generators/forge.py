@@ -26,10 +26,11 @@ import torch
 
 from evidence.medium import Pixels
 from generators.data.shards import Item
+from generators.delivery import blended, deliver, png, soft_region
 from generators.settle import settle
 from generators.training.budget import seed_at
 from generators.training.checkpoint import write_bytes
-from generators.twins import Member, blended, deliver, png, soft_region
+from generators.twins import Member
 
 MANIFEST = "manifest.jsonl"
 

@@ -18,10 +18,11 @@ from evidence.image import decode_image
 from evidence.jpeg import encode_jpeg, read_history
 from evidence.medium import Pixels
 from generators.data.shards import Item
+from generators.delivery import GRID, deliver, png, soft_region
 from generators.forge import ForgeOptions, forge_twins
 from generators.systems.reconstruction import MEMBERS, ReconstructionGAN
 from generators.training import checkpoint
-from generators.twins import GRID, Family, Member, deliver, png, soft_region
+from generators.twins import Family, Member
 
 SEEN = [Member(f"seen-{n}", "nearest", "nearest", 2) for n in range(4)]
 HELD = Member("pixel-shuffle-x2", "pixel-shuffle", "pixel-shuffle", 2)
