@@ -31,8 +31,7 @@ def caption_tokens(slot: Slot, caption: str) -> Array:
     """The caption's words by their numbers, cut or filled up to what the graph takes."""
     from generators.text.vocabulary import tokenise
 
-    (length,) = slot.shape
-    assert isinstance(length, int)
+    (length,) = slot.lengths
     tokens: Array = np.asarray(tokenise(caption, slot.names, length), slot.dtype)
     if not (tokens > 1).any():
         said = (

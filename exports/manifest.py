@@ -64,8 +64,9 @@ class Folder:
     def add(self, stem: str, suffix: str, content: bytes, origin: Row, *, mask: bytes | None = None) -> str:
         """Write a picture and its row; the name is `stem` + `suffix`, numbered where that is taken.
 
-        A picture of the same origin, from an earlier run, is replaced. `mask` is a PNG that goes beside it.
-        Raises `OutputError`.
+        A picture of the same origin, from an earlier run, is replaced. `mask` is a PNG, which goes to a
+        folder of its own: who reads the folder by its names shall find no mask among pictures. Raises
+        `OutputError`.
         """
         assert self._stream is not None
         number = 1
@@ -74,7 +75,7 @@ class Folder:
         self._taken.add(name)
         row = {"path": name, "sha256": hashlib.sha256(content).hexdigest(), **origin}
         if mask is not None:
-            row["mask"] = str(Path(name).with_suffix("")) + "-mask.png"
+            row["mask"] = f"mask/{name.rpartition('.')[0]}.png"
             write_whole(self.path / row["mask"], mask)
         write_whole(self.path / name, content)
         self._replaced |= name in self.rows

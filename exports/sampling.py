@@ -123,10 +123,9 @@ def _batch(session: GeneratorSession) -> int:
 
 
 def _latent(rng: np.random.Generator, slot: Slot, truncation: float | None) -> Array:
-    shape = tuple(int(side) for side in slot.shape)
     if slot.law == "uniform":
-        return rng.uniform(-1, 1, shape).astype(np.float32)
-    values = rng.standard_normal(shape)
+        return rng.uniform(-1, 1, slot.lengths).astype(np.float32)
+    values = rng.standard_normal(slot.lengths)
     while truncation is not None and (beyond := np.abs(values) > truncation).any():
         values[beyond] = rng.standard_normal(int(beyond.sum()))
     return values.astype(np.float32)

@@ -41,11 +41,14 @@ class Slot:
         return len(self.shape) == 3 and isinstance(self.shape[1], str)
 
     @property
+    def lengths(self) -> tuple[int, ...]:
+        """The shape of an input without free sides."""
+        return tuple(int(side) for side in self.shape)
+
+    @property
     def side(self) -> tuple[int, int]:
         """Height and width of a picture of fixed size."""
-        height, width = self.shape[1:]
-        assert isinstance(height, int)
-        assert isinstance(width, int)
+        _, height, width = self.lengths
         return height, width
 
 

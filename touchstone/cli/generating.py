@@ -20,12 +20,13 @@ from touchstone.cli.skipped import Skipped
 from touchstone.cli.wishes import Asked, Condition, box_of, conditions_of, refuse_foreign
 
 if TYPE_CHECKING:
-    from evidence.faces import FaceFinder
     from evidence.medium import MediaInfo, Pixels
     from exports.editing import Box, Edited, Mask
+    from exports.forging import FindFace
     from exports.runtime import GeneratorSession
     from exports.slots import Slot
     from touchstone.cli.inputs import Input
+    from worker.settings import Settings
 
 SAMPLES, STATIONS, STRIP = 16, 6, 32
 MOST_IN_GRID = 64
@@ -53,7 +54,7 @@ class _Job:
     asked: Asked
     conditions: Sequence[Condition]
     inputs: Sequence[Input]
-    faces: FaceFinder | None
+    find_face: FindFace | None
     skipped: Skipped = field(default_factory=Skipped)
 
     @property
@@ -110,7 +111,6 @@ def run(system: str, asked: Asked, out: Path) -> int:
 
 def _job(system: str, asked: Asked) -> _Job:
     """The system, once it is sure that it takes what is asked; raises UsageError."""
-    from evidence.faces import FaceFinder, find_face_model
     from exports.runtime import GeneratorSession
     from exports.slots import slots_of
     from worker.scanner import installed_models
@@ -128,15 +128,37 @@ def _job(system: str, asked: Asked) -> _Job:
         raise UsageError(
             f"There are {len(asked.mask)} masks for {len(inputs)} inputs.", "Give one for all, or one each."
         )
+    find_face = face_square(settings) if entry.task in ("animation", "rotation") else None
+    return _Job(session, slots, asked, conditions_of(slots, asked), inputs, find_face)
+
+
+def face_square(settings: Settings) -> FindFace | None:
+    """A function that finds the square around the surest face of a picture, if a face model is installed."""
+    from evidence.faces import FaceFinder, find_face_model
+
     model = settings.face_model or find_face_model(settings.data_dir)
-    wanted = model is not None and entry.task in ("animation", "rotation") and asked.box is None
-    faces = FaceFinder(model) if model is not None and wanted else None
-    return _Job(session, slots, asked, conditions_of(slots, asked), inputs, faces)
+    if model is None:
+        return None
+    finder = FaceFinder(model)
+
+    def find(pixels: Pixels) -> Box | None:
+        found = finder.find(pixels)
+        if not found:
+            return None
+        x0, y0, x1, y1 = found[0].box
+        height, width = pixels.shape[:2]
+        side = min(height, width, round(FACE_SHARE * max(x1 - x0, y1 - y0)))
+        left = int(np.clip((x0 + x1 - side) // 2, 0, width - side))
+        top = int(np.clip((y0 + y1 - side) // 2, 0, height - side))
+        return left, top, side, side
+
+    return find
 
 
 def _samples(job: _Job) -> Iterator[_Made]:
     """Pictures from latents and conditions."""
     from exports.sampling import drawn, feeds_of
+    from generators.delivery import png
 
     given = [condition.feeds for condition in job.conditions]
     feeds = feeds_of(job.session, job.count, job.seed, given, truncation=job.asked.truncation)
@@ -144,22 +166,23 @@ def _samples(job: _Job) -> Iterator[_Made]:
         condition = job.conditions[index % len(job.conditions)].words
         origin = job.origin | {"index": index, **_truncated(job), **condition} | _size(pixels)
         stem = f"{job.session.entry.name}-{job.seed}-{index:05d}"
-        yield _Made(stem, ".png", _png(pixels), origin, (pixels,))
+        yield _Made(stem, ".png", png(pixels), origin, (pixels,))
 
 
 def _edits(job: _Job) -> Iterator[_Made]:
     """Each real picture under each condition, delivered as it came."""
     from evidence.jpeg import encode_like
+    from generators.delivery import png
 
     for number, info, pixels in _read(job):
         for condition in job.conditions:
             edited = _edit(job, pixels, condition, _mask(job, number, pixels))
-            data = _png(edited.pixels) if info.jpeg is None else encode_like(edited.pixels, info.jpeg)
+            data = png(edited.pixels) if info.jpeg is None else encode_like(edited.pixels, info.jpeg)
             where: dict[str, Any] = {"box": list(edited.box)} if edited.box else {}
             if job.asked.side:
                 where |= {"side": list(job.asked.side), "extend": job.asked.extend or STRIP}
             origin = job.origin | _parent(info) | where | dict(condition.words) | _size(edited.pixels)
-            mask = None if edited.made is None else _png(edited.made.astype(np.uint8) * 255)
+            mask = None if edited.made is None else png(edited.made.astype(np.uint8) * 255)
             stem = f"{Path(info.path).stem}-{job.session.entry.name}"
             suffix = ".png" if info.jpeg is None else ".jpg"
             shown = (pixels, edited.pixels) if pixels.shape == edited.pixels.shape else (edited.pixels,)
@@ -245,27 +268,20 @@ def _square(job: _Job, pixels: Pixels) -> Box | None:
     """Where a face system looks: the box that was named, around the surest face, or None for the centre."""
     if job.asked.box is not None:
         return box_of(job.asked.box, pixels)
-    found = job.faces.find(pixels) if job.faces is not None else []
-    if not found:
-        return None
-    x0, y0, x1, y1 = found[0].box
-    height, width = pixels.shape[:2]
-    side = min(height, width, round(FACE_SHARE * max(x1 - x0, y1 - y0)))
-    left = int(np.clip((x0 + x1 - side) // 2, 0, width - side))
-    top = int(np.clip((y0 + y1 - side) // 2, 0, height - side))
-    return left, top, side, side
+    return None if job.find_face is None else job.find_face(pixels)
 
 
 def _write_sheet(job: _Job, pictures: Sequence[Pixels], out: Path) -> None:
     """One sheet, a line for each round of the conditions; only where all pictures have one size."""
     from exports.files import write_whole
     from exports.sampling import grid
+    from generators.delivery import png
 
     if len({picture.shape for picture in pictures}) > 1:
         raise UsageError("The pictures have several sizes, so they make no sheet.", "Leave --grid out.")
     columns = len(job.conditions) * (2 if job.inputs else 1)
     sheet = grid(pictures, columns if columns > 1 else None)
-    write_whole(out / f"{job.session.entry.name}-{job.seed}-grid.png", _png(sheet))
+    write_whole(out / f"{job.session.entry.name}-{job.seed}-grid.png", png(sheet))
 
 
 def _film(frames: Iterator[Pixels], suffix: str) -> bytes:
@@ -291,10 +307,3 @@ def _truncated(job: _Job) -> dict[str, float]:
 
 def _size(pixels: Pixels) -> dict[str, int]:
     return {"width": pixels.shape[1], "height": pixels.shape[0]}
-
-
-def _png(pixels: np.ndarray[Any, Any]) -> bytes:
-    import cv2
-
-    ordered = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    return bytes(cv2.imencode(".png", ordered)[1])

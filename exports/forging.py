@@ -1,0 +1,229 @@
+"""Labelled forgeries of a folder of reals by every exported generator, to train or to test a detector.
+
+A generator that takes a picture gives each real an aligned twin: same size, same JPEG tables, and a mask
+where only a part was made. One that draws from nothing gives as many samples as there are reals, each
+brought to the size and the delivery of one of them. Every file is a function of (seed, real, generator), so
+an interrupted forge goes on where it stopped. Its manifest is what `touchstone lint` and `evaluate` read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from detector.readers import SUFFIXES
+from evidence.errors import DataError, MediaError
+from evidence.medium import Pixels
+from exports.editing import Box, Edited, Mask, edit
+from exports.manifest import Folder, Row
+from exports.registry import ModelEntry
+from exports.runtime import GeneratorSession
+from exports.sampling import drawn, drawn_inputs
+from exports.slots import Array, Feeds, Slot, slot_of, slots_of
+from generators.delivery import Delivery, deliver, png, soft_region
+
+STRIP = 0.25  # the share of a picture that an outpainted twin has made anew, on one side
+
+OnFile = Callable[[str], None]
+OnFailed = Callable[[Path, MediaError], None]
+FindFace = Callable[[Pixels], Box | None]
+
+
+@dataclass(frozen=True)
+class Real:
+    """A real picture: its name in the forged folder, and where it lies."""
+
+    stem: str
+    path: Path
+
+    @property
+    def split(self) -> str:
+        """One in eight is for tests and one for calibration, whatever else is in the folder."""
+        eighth = int(hashlib.sha256(self.stem.encode()).hexdigest(), 16) % 8
+        return {0: "test", 1: "cal"}.get(eighth, "train")
+
+
+def reals_in(folder: Path, count: int | None = None) -> list[Real]:
+    """The pictures under `folder` in order of their path, `count` of them at most, spread evenly."""
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not paths:
+        raise DataError(f"{folder} holds no pictures.", f"Pictures end in {', '.join(sorted(SUFFIXES))}.")
+    step = max(1.0, len(paths) / count) if count else 1.0
+    chosen = [paths[int(number * step)] for number in range(min(count or len(paths), len(paths)))]
+    names = [path.relative_to(folder).with_suffix("").as_posix().replace("/", "_") for path in chosen]
+    twice = {name for name in names if names.count(name) > 1}
+    return [
+        Real(f"{name}_{path.suffix[1:]}" if name in twice else name, path)
+        for name, path in zip(names, chosen, strict=True)
+    ]
+
+
+def forge(
+    reals: Sequence[Real],
+    entries: Sequence[ModelEntry],
+    out: Path,
+    *,
+    seed: int = 0,
+    find_face: FindFace | None = None,
+    on_file: OnFile | None = None,
+    on_failed: OnFailed | None = None,
+    threads: int | None = None,
+) -> int:
+    """Write the reals and what every generator makes of them; returns how many forgeries are there.
+
+    A real that cannot be decoded is handed to `on_failed` and left out. `find_face` says where a face system
+    looks, by default at the central square.
+    """
+    made = 0
+    with Folder(out) as folder:
+        usable = [real for real in reals if _keep_real(folder, real, seed, on_failed)]
+        if not usable:
+            raise DataError("None of the pictures can be decoded.", "Check the folder of reals.")
+        for entry in entries:
+            work = _Work(GeneratorSession(entry, threads=threads), seed, find_face)
+            for real in usable:
+                name = f"fake/{entry.name}/{real.stem}"
+                if not _there(folder, name, entry.sha256):
+                    _write_fake(folder, work, real, name)
+                made += 1
+                if on_file is not None:
+                    on_file(name)
+    return made
+
+
+class _Work:
+    """A generator and what it makes of one real."""
+
+    def __init__(self, session: GeneratorSession, seed: int, find_face: FindFace | None) -> None:
+        self.session, self.seed, self.find_face = session, seed, find_face
+        self.slots = slots_of(session)
+        self.image = slot_of(self.slots, "image")
+
+    def __call__(self, real: Real, pixels: Pixels) -> tuple[Edited, Row]:
+        """The forgery, in the size of the real, and what it was asked for."""
+        rng = _rng(self.seed, real.stem, self.session.entry.name)
+        words, feeds = _drawn_conditions(rng, self.slots)
+        if self.image is None:
+            number = int(rng.integers(2**31))
+            (sample,) = drawn(self.session, iter([drawn_inputs(self.slots, self.seed, number) | feeds]))
+            return Edited(_covering(sample, *pixels.shape[:2])), {"index": number, **words}
+        mask, box = None, None
+        if slot_of(self.slots, "mask") is not None:
+            mask = _strip(rng, pixels) if self.session.entry.task == "outpainting" else _hole(rng, pixels)
+        elif not self.image.free and self.find_face is not None:
+            box = self.find_face(pixels)
+        return edit(self.session, pixels, feeds, seed=self.seed, mask=mask, box=box), words
+
+
+def _keep_real(folder: Folder, real: Real, seed: int, on_failed: OnFailed | None) -> bool:
+    try:
+        delivery = _delivered(real, seed)
+    except MediaError as error:
+        if on_failed is None:
+            raise
+        on_failed(real.path, error)
+        return False
+    row = {"label": "real", **_common(real, delivery, seed), "as_published": delivery.as_published}
+    folder.add(f"real/{real.stem}", f".{delivery.extension}", delivery.data, row)
+    return True
+
+
+def _write_fake(folder: Folder, work: _Work, real: Real, name: str) -> None:
+    delivery = _delivered(real, work.seed)
+    edited, words = work(real, delivery.pixels)
+    entry = work.session.entry
+    origin = {
+        "label": "fake",
+        "generator": entry.name,
+        "family": entry.tags.get("family") or entry.tags.get("system", entry.name),
+        "upsampler": entry.tags.get("upsampler", ""),
+        "version": entry.version,
+        "model_sha256": entry.sha256,
+        **_common(real, delivery, work.seed),
+        "twin_of": f"real/{real.stem}.{delivery.extension}" if work.image else None,
+        "parents": [hashlib.sha256(delivery.data).hexdigest()] if work.image else [],
+        **words,
+    }
+    mask = None if edited.made is None else png(edited.made.astype(np.uint8) * 255)
+    folder.add(name, f".{delivery.extension}", delivery.encode(edited.pixels), origin, mask=mask)
+
+
+def _common(real: Real, delivery: Delivery, seed: int) -> Row:
+    """What a real and its forgeries share."""
+    return {
+        "key": real.stem,
+        "group": real.stem,
+        "split": real.split,
+        "source": real.path.parent.name,
+        "width": delivery.pixels.shape[1],
+        "height": delivery.pixels.shape[0],
+        "quality": None if delivery.history is None else delivery.history.quality,
+        "seed": seed,
+    }
+
+
+def _delivered(real: Real, seed: int) -> Delivery:
+    return deliver(real.path.read_bytes(), None, _rng(seed, real.stem, "crop"))
+
+
+def _there(folder: Folder, name: str, model: str) -> bool:
+    """Whether an earlier run of the same model has already made this one."""
+    rows = (folder.rows.get(f"{name}.{extension}") for extension in ("jpg", "png"))
+    return any(
+        row is not None and row.get("model_sha256") == model and (folder.path / row["path"]).is_file()
+        for row in rows
+    )
+
+
+def _drawn_conditions(rng: np.random.Generator, slots: dict[str, Slot]) -> tuple[Row, Feeds]:
+    """A class, a caption, an expression, an angle: at random what the generator can be asked for."""
+    words: dict[str, Any] = {}
+    feeds: Feeds = {}
+    for slot in slots.values():
+        if slot.role == "label":
+            index = int(rng.integers(len(slot.names)))
+            words["class"], feeds[slot.name] = slot.names[index], np.asarray(index, slot.dtype)
+        elif slot.role == "tokens":
+            tokens = rng.integers(2, len(slot.names), slot.lengths)
+            tokens[int(rng.integers(3, tokens.size + 1)) :] = 0
+            words["caption"] = " ".join(slot.names[token] for token in tokens if token)
+            feeds[slot.name] = tokens.astype(slot.dtype)
+        elif slot.role in ("units", "yaw"):
+            values: Array = rng.uniform(slot.low, slot.high, slot.lengths).astype(slot.dtype)
+            words[slot.role], feeds[slot.name] = np.round(values, 3).tolist(), values
+    return words, feeds
+
+
+def _hole(rng: np.random.Generator, pixels: Pixels) -> Mask:
+    return soft_region(rng, *pixels.shape[:2]) >= 0.5
+
+
+def _strip(rng: np.random.Generator, pixels: Pixels) -> Mask:
+    """A quarter of the picture at one of its sides: outpainted to the size it had."""
+    height, width = pixels.shape[:2]
+    upright, from_end = rng.random(2) < 0.5
+    length = width if upright else height
+    near = np.arange(length) < max(1, round(STRIP * length))
+    line = near[::-1] if from_end else near
+    return np.broadcast_to(line[None, :] if upright else line[:, None], (height, width))
+
+
+def _covering(sample: Pixels, height: int, width: int) -> Pixels:
+    """A sample enlarged until it covers the size of a real, and cut to it in the middle."""
+    scale = max(height / sample.shape[0], width / sample.shape[1])
+    size = (max(width, round(sample.shape[1] * scale)), max(height, round(sample.shape[0] * scale)))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    large = cv2.resize(sample, size, interpolation=how)
+    top, left = (large.shape[0] - height) // 2, (large.shape[1] - width) // 2
+    return np.ascontiguousarray(large[top : top + height, left : left + width])
+
+
+def _rng(seed: int, stem: str, role: str) -> np.random.Generator:
+    digest = hashlib.sha256(f"{seed}:{stem}:{role}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "big"))
