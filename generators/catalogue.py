@@ -50,6 +50,8 @@ CATALOGUE = {
         System("cgan", "generators.systems.cgan", "Cgan", "objects", "Miyato and Koyama 2018"),
         System("acgan", "generators.systems.acgan", "Acgan", "objects", "Odena et al. 2016"),
         System("progressive", "generators.systems.progressive", "Progressive", "faces", "Karras et al. 2017"),
+        System("stylegan2", "generators.systems.stylegan2", "StyleGan2", "faces", "Karras et al. 2020"),
+        System("r3gan", "generators.systems.r3gan", "R3Gan", "faces", "Huang et al. 2024"),
         System(
             "reconstruction",
             "generators.systems.reconstruction",

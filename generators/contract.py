@@ -36,7 +36,7 @@ Task = Literal[
 
 Law = Literal["normal", "uniform"]
 
-Role = Literal["latent", "label", "tokens", "image", "mask", "units", "yaw"]
+Role = Literal["latent", "label", "tokens", "image", "mask", "units", "yaw", "truncation"]
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,9 @@ class Input:
     """What one input of an exported generator means, so that a sampler without torch can fill it.
 
     A latent has a `law`; a label and the units have `names` by index, tokens the words by index (0 ends
-    a caption, 1 stands for words that are not known); units and yaw run from `low` to `high`, yaw in
-    degrees. Images are RGB in [-1, 1]; a mask is 1 where pixels are to be made and 0 where they are kept.
+    a caption, 1 stands for words that are not known); units, yaw and truncation run from `low` to
+    `high`, yaw in degrees; a truncation of 0 gives the mean picture for every latent, 1 the whole variety.
+    Images are RGB in [-1, 1]; a mask is 1 where pixels are to be made and 0 where they are kept.
     """
 
     role: Role

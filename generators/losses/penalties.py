@@ -1,4 +1,4 @@
-"""Gradient penalties on the discriminator, computed in fp32 with a second backward pass.
+"""Penalties computed with a second backward pass: the discriminator's, in fp32, and StyleGAN2's paths.
 
 R1 and R2 are Mescheder et al. 2018 (1801.04406, Eq. 9), GP is Gulrajani et al. 2017 (1704.00028, Eq. 3).
 Each is a mean over the batch, before its weight. torch.compile cannot differentiate twice: the loop runs
@@ -7,6 +7,7 @@ these eagerly.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -42,6 +43,17 @@ def one_centred(discriminator: Discriminator, reals: Tensor, fakes: Tensor, rng:
     gradient = _gradient(discriminator, torch.lerp(reals, fakes, mix))
     # 1e-12 keeps the square root differentiable where the gradient vanishes.
     return (gradient.square().sum(dim=1).add(1e-12).sqrt() - 1).square().mean()
+
+
+def path_lengths(images: Tensor, styles: Tensor, rng: torch.Generator) -> Tensor:
+    """||J^T y|| of each picture (B, C, H, W), J its Jacobian by its styles (B, L, W), y noise: (B,).
+
+    StyleGAN2's measure of how far a step of the style moves a picture (1912.04958, Eq. 4). The noise has
+    the variance 1 / (H W); squares are summed over W and averaged over L, as in the released code.
+    """
+    y = torch.randn(images.shape, generator=rng, device=rng.device) / math.sqrt(images[0, 0].numel())
+    (slope,) = torch.autograd.grad((images * y).sum(), styles, create_graph=True)
+    return slope.square().sum(dim=2).mean(dim=1).sqrt()
 
 
 def _gradient(discriminator: Discriminator, images: Tensor) -> Tensor:
