@@ -6,6 +6,7 @@ borders, instance norm without gain and without running statistics.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from generators.networks.patch import initialise
@@ -16,11 +17,15 @@ class ResnetTranslator(nn.Module):
     """source (B, C, H, W) -> images (B, C, H, W) in [-1, 1]; H and W are multiples of 4, from 16.
 
     `width` channels stand at full resolution, four times as many in the `blocks` residual blocks; `up`
-    names the operator of `upsamplers.py` that doubles ("transposed-k3s2" is the paper's).
+    names the operator of `upsamplers.py` that doubles ("transposed-k3s2" is the paper's). With `residual`
+    the net draws what is added to the source, so a picture comes through before anything is learnt.
     """
 
-    def __init__(self, *, width: int, blocks: int, up: str, channels: int = 3) -> None:
+    def __init__(
+        self, *, width: int, blocks: int, up: str, residual: bool = False, channels: int = 3
+    ) -> None:
         super().__init__()
+        self.residual = residual
         layers = _normed(nn.Conv2d(channels, width, 7, padding=3, padding_mode="reflect"), width)
         for wide in (width * 2, width * 4):
             layers += _normed(nn.Conv2d(wide // 2, wide, 3, stride=2, padding=1), wide)
@@ -28,12 +33,15 @@ class ResnetTranslator(nn.Module):
         for wide in (width * 2, width):
             layers += _normed(upsampler(up, wide * 2, wide), wide)
         last = nn.Conv2d(width, channels, 7, padding=3, padding_mode="reflect")
-        self.layers = nn.Sequential(*layers, last, nn.Tanh())
+        self.layers = nn.Sequential(*layers, last)
         self.apply(initialise)
 
     def forward(self, source: Tensor) -> Tensor:
-        images: Tensor = self.layers(source)
-        return images
+        answer: Tensor = self.layers(source)
+        if not self.residual:
+            return torch.tanh(answer)
+        # A clamp has no gradient outside its range, so training sees the bare sum.
+        return source + answer if self.training else (source + answer).clamp(-1, 1)
 
 
 class Residual(nn.Module):

@@ -46,6 +46,7 @@ class Config:
     width: int = 64
     blocks: int = 9
     up: str = "transposed-k3s2"
+    residual: bool = False
     discriminator_width: int = 64
     patch_layers: int = 3
     cycle_weight: float = 10.0
@@ -70,9 +71,18 @@ PRESETS = {
     ),
     "shipped": Preset(
         # 247 training pictures and one CPU core: windows of 64 px of pictures of 128, a quarter of the width,
-        # patches of 34 x 34, changes of colour and place against a discriminator that learns by heart.
+        # patches of 34 x 34. From noise nothing like a horse came back after 1 500 images; residual
+        # translators start as the identity, so an identity loss would only hold them there, and at half the
+        # cycle's weight they may leave it.
         config=Config(
-            image_size=64, width=16, blocks=6, discriminator_width=32, patch_layers=2, identity_weight=0.0
+            image_size=64,
+            width=16,
+            blocks=6,
+            residual=True,
+            discriminator_width=32,
+            patch_layers=2,
+            cycle_weight=5.0,
+            identity_weight=0.0,
         ),
         optimisation=Optimisation(
             batch=4,
@@ -82,7 +92,7 @@ PRESETS = {
             decay_from=0.5,
             ema_half_life_images=500.0,
             precision="bf16",
-            total_images=36_000,
+            total_images=16_000,
         ),
         data="horse2zebra-close",
         budget_minutes=26.0,
@@ -107,7 +117,8 @@ class Translators(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.forwards, self.backwards = (
-            ResnetTranslator(width=config.width, blocks=config.blocks, up=config.up) for _ in range(2)
+            ResnetTranslator(width=config.width, blocks=config.blocks, up=config.up, residual=config.residual)
+            for _ in range(2)
         )
 
 
