@@ -61,6 +61,20 @@ CATALOGUE = {
         ),
         System("pix2pix", "generators.systems.pix2pix", "Pix2pix", "pairs", "Isola et al. 2016"),
         System("cyclegan", "generators.systems.cyclegan", "CycleGan", "unpaired", "Zhu et al. 2017"),
+        System(
+            "context_encoder",
+            "generators.systems.context_encoder",
+            "ContextEncoder",
+            "faces",
+            "Pathak et al. 2016",
+        ),
+        System("inpainting", "generators.systems.inpainting", "Inpainting", "photos", "Yu et al. 2019"),
+        System(
+            "outpainting", "generators.systems.outpainting", "Outpainting", "photos", "Teterwak et al. 2019"
+        ),
+        System("dr_gan", "generators.systems.dr_gan", "DrGan", "poses", "Tran et al. 2017"),
+        System("tp_gan", "generators.systems.tp_gan", "TpGan", "poses", "Huang et al. 2017"),
+        System("ganimation", "generators.systems.ganimation", "Ganimation", "units", "Pumarola et al. 2018"),
     )
 }
 

@@ -1,0 +1,190 @@
+"""Outpainting: a picture continued beyond one of its sides (Boundless, Teterwak et al. 2019, 1908.07007).
+
+Layers of the paper's supplementary table, read with recong/Boundless-in-Pytorch where it is silent: gated
+convolutions with ELU and instance norm, skips by addition, bilinear doublings. The paper extends to the
+right and makes a quarter, half or three quarters of the picture; here any of the four sides is drawn.
+Its critic takes the inner product of its features with an embedding of the photograph's Inception logits;
+no foreign network belongs in here, so the embedding is of the photograph's own 4 x 4 thumbnail.
+Pictures are extended farther than in training strip by strip, each with what then lies beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+from generators.contract import Batch, Floor, Losses, Optimisation, Preset, Task
+from generators.data.masks import side_masks
+from generators.holes import HoleModel
+from generators.losses.adversarial import LOSSES
+from generators.networks.gated import GatedConv, composed, halvings, hidden
+
+THUMBNAIL = 4
+
+
+@dataclass(frozen=True)
+class Config:
+    """`width` channels follow the generator's first layer, `critic_width` the critic's."""
+
+    image_size: int = 256  # of the training crops; a power of two from 8
+    width: int = 32
+    critic_width: int = 64
+    adversarial_weight: float = 0.01
+
+
+PRESETS = {
+    "published": Preset(
+        config=Config(),  # 257 px in the paper; at 256 every size halves exactly
+        optimisation=Optimisation(
+            batch=16,
+            generator_lr=1e-4,
+            discriminator_lr=1e-3,
+            betas=(0.5, 0.9),
+            ema_half_life_images=0.0,
+            total_images=16_000_000,
+        ),
+        data="photos",
+        budget_minutes=600.0,
+    ),
+    "shipped": Preset(
+        # A third of the width and a quarter of the side see tens of thousands of crops in the budget; so
+        # short a run needs the generator's higher rate.
+        config=Config(image_size=64, width=12, critic_width=12),
+        optimisation=Optimisation(
+            batch=16,
+            generator_lr=1e-3,
+            discriminator_lr=1e-3,
+            betas=(0.5, 0.9),
+            ema_half_life_images=1_000.0,
+            precision="bf16",
+            total_images=400_000,
+        ),
+        data="photos",
+        budget_minutes=16.0,
+        floors=(
+            Floor("changed_pixels", most=0),
+            Floor("seam_ratio", most=1.2),
+            Floor("hole_l1_ratio", most=0.9),
+            Floor("fid_ratio", most=0.3),
+        ),
+    ),
+    "smoke": Preset(
+        config=Config(image_size=32, width=4, critic_width=4),
+        optimisation=Optimisation(batch=4, ema_half_life_images=32.0, total_images=32),
+        data="photos",
+        budget_minutes=0.1,
+    ),
+}
+
+
+class Generator(nn.Module):
+    """image (B, 3, H, W) and mask (B, 1, H, W) -> the picture with its hole filled; H and W in fours."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        width = config.width
+        self.at_1 = _gated(5, width, 5)
+        self.at_2 = _gated(width, 2 * width, stride=2)
+        self.at_2_again = _gated(2 * width, 2 * width)
+        self.at_4 = _gated(2 * width, 4 * width, stride=2)
+        self.at_4_again = _gated(4 * width, 4 * width)
+        self.middle = nn.Sequential(
+            _gated(4 * width, 4 * width),
+            *(_gated(4 * width, 4 * width, dilation=dilation) for dilation in (2, 4, 8, 16)),
+            _gated(4 * width, 4 * width),
+        )
+        self.after_4 = _gated(4 * width, 4 * width)
+        self.up_2 = _gated(4 * width, 2 * width, up="bilinear")
+        self.after_2 = _gated(2 * width, 2 * width)
+        self.up_1 = _gated(2 * width, width, up="bilinear")
+        self.last = nn.Sequential(_gated(width, width // 2), nn.Conv2d(width // 2, 3, 3, padding=1))
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        return composed(self.whole(image, mask), image, mask)
+
+    def whole(self, image: Tensor, mask: Tensor) -> Tensor:
+        """What is made of the whole picture, hole or not."""
+        full = self.at_1(torch.cat((hidden(image, mask), torch.ones_like(mask), mask), 1))
+        half = self.at_2(full)
+        half_again = self.at_2_again(half)
+        quarter = self.at_4(half_again)
+        quarter_again = self.at_4_again(quarter)
+        x = self.after_4(self.middle(quarter_again) + quarter_again) + quarter
+        x = self.after_2(self.up_2(x) + half_again) + half
+        made: Tensor = self.last(self.up_1(x) + full)
+        # A clamp has no gradient outside its range, so training sees the bare value.
+        return made if self.training else made.clamp(-1, 1)
+
+
+class Critic(nn.Module):
+    """Picture, mask and photograph -> logit (B,), by projection onto an embedding of the photograph."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        widths = [config.critic_width * min(2**n, 4) for n in range(config.image_size.bit_length() - 3)]
+        features = widths[-1]
+        self.layers = nn.Sequential(
+            halvings(4, widths), spectral_norm(nn.Conv2d(features, features, 4)), nn.LeakyReLU(0.2)
+        )
+        self.embed = nn.Linear(3 * THUMBNAIL**2, features, bias=False)
+        self.head = nn.Linear(features, 1, bias=False)
+
+    def forward(self, images: Tensor, masks: Tensor, truth: Tensor) -> Tensor:
+        features = self.layers(torch.cat((images, masks), 1)).flatten(1)  # (B, C, 1, 1) -> (B, C)
+        thumbnail = F.adaptive_avg_pool2d(truth, THUMBNAIL).flatten(1)  # (B, 3, H, W) -> (B, 48)
+        logits: Tensor = self.head(features)[:, 0] + (features * self.embed(thumbnail)).sum(1)
+        return logits.float()
+
+
+class Outpainting(HoleModel):
+    """Gated convolutions with skips against a critic that knows what the photograph looked like."""
+
+    name = "outpainting"
+    paper = "Teterwak et al. 2019, Boundless: Generative Adversarial Networks for Image Extension, 1908.07007"
+    tags: ClassVar[dict[str, str]] = {"upsampler": "bilinear", "normalisation": "instance", "loss": "hinge"}
+
+    task: ClassVar[Task] = "outpainting"
+    config: Config
+
+    def __init__(self, config: Config, optimisation: Optimisation) -> None:
+        super().__init__()
+        self.config, self.optimisation = config, optimisation
+        self.image_shape = (3, config.image_size, config.image_size)
+        self.generator = Generator(config)
+        self.discriminator = Critic(config)
+
+    def masks(self, count: int, rng: torch.Generator) -> Tensor:
+        return side_masks(count, *self.image_shape[1:], rng)
+
+    def judged(self, images: Tensor, masks: Tensor, truth: Tensor) -> Tensor:
+        logits: Tensor = self.discriminator(images, masks, truth)
+        return logits
+
+    def discriminator_loss(self, batch: Batch, rng: torch.Generator) -> Losses:
+        masks = self.masks(batch.size, rng)
+        with torch.no_grad():
+            fakes = self.generator(batch.images, masks)
+        real, fake = (self.judged(images, masks, batch.images) for images in (batch.images, fakes))
+        total = LOSSES["hinge"].discriminator(real, fake)
+        return Losses(total, {"real_logit": real.mean(), "fake_logit": fake.mean()})
+
+    def generator_loss(self, batch: Batch, rng: torch.Generator) -> Losses:
+        assert isinstance(self.generator, Generator)
+        masks = self.masks(batch.size, rng)
+        made = self.generator.whole(batch.images, masks)
+        logits = self.judged(composed(made, batch.images, masks), masks, batch.images)
+        adversarial = LOSSES["hinge"].generator(logits, logits)
+        distance = F.l1_loss(made.float(), batch.images)
+        total = distance + self.config.adversarial_weight * adversarial
+        return Losses(total, {"l1": distance, "adversarial": adversarial})
+
+
+def _gated(
+    inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, dilation: int = 1, up: str = ""
+) -> GatedConv:
+    return GatedConv(inputs, outputs, kernel, stride=stride, dilation=dilation, up=up, normed=True)
