@@ -47,8 +47,8 @@ PRESETS = {
         config=Config(generator_widths=(64, 48, 32, 24), discriminator_widths=(24, 32, 48, 64), halvings=3),
         optimisation=Optimisation(
             batch=32,
-            generator_lr=2e-4,
-            discriminator_lr=4e-4,
+            generator_lr=4e-4,
+            discriminator_lr=8e-4,
             betas=(0.0, 0.9),
             augment="color,translation",
             precision="bf16",

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from evidence.errors import DataError
 from generators.data.memory import ImageSet, decode
@@ -90,6 +91,51 @@ def test_joined_sets_hold_the_pictures_and_the_sums_of_both() -> None:
     assert (len(joined), joined.flip, joined.sha256) == (5, True, {"a": "1", "b": "2"})
     crops = ImageSet.joined([ImageSet([_places(20, 20)], crop=16), ImageSet([_places(30, 20)], crop=16)])
     assert (len(crops), crops.crop) == (2, 16)
+
+
+def _picture(path: Path, value: int = 0, channels: int = 3) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full((20, 24, channels), value, np.uint8))
+
+
+def test_sub_folders_are_classes_where_every_picture_lies_in_one(tmp_path: Path) -> None:
+    for n, name in enumerate(("dogs/a.png", "cats/b.png", "cats/more/c.png")):
+        _picture(tmp_path / name, n)
+    (tmp_path / "ants").mkdir()
+    data = ImageSet.from_folder(tmp_path, size=8)
+    assert data.names == {"classes": ("ants", "cats", "dogs")}
+    assert data.labels is not None
+    assert data.labels.tolist() == [1, 1, 2]
+    _picture(tmp_path / "loose.png")
+    assert ImageSet.from_folder(tmp_path, size=8).labels is None
+
+
+def test_pictures_of_every_mode_become_the_channels_asked_for(tmp_path: Path) -> None:
+    grey = np.full((20, 24), 128, np.uint8)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    Image.fromarray(grey).convert("P").save(tmp_path / "palette.png")
+    Image.fromarray(grey).convert("RGBA").save(tmp_path / "alpha.png")
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    Image.fromarray(grey).convert("CMYK").save(tmp_path / "print.jpg")
+    Image.fromarray(grey).convert("1").save(tmp_path / "one-bit.png")
+    for channels in (1, 3):
+        shapes = {
+            picture.shape for picture in ImageSet.from_folder(tmp_path, size=8, channels=channels).pictures()
+        }
+        assert shapes == {(8, 8, channels)}
+
+
+def test_a_folder_with_one_picture_is_refused(tmp_path: Path) -> None:
+    _picture(tmp_path / "alone.png")
+    with pytest.raises(DataError, match=r"one picture, alone\.png"):
+        ImageSet.from_folder(tmp_path, size=8)
+
+
+def test_what_is_held_out_knows_the_part_that_is_trained_on() -> None:
+    whole = ImageSet(np.zeros((2, 4, 4, 3), np.uint8))
+    part = ImageSet(np.zeros((3, 4, 4, 3), np.uint8), training=lambda: whole)
+    assert part.training_part() is whole
+    assert whole.training_part() is whole
 
 
 @pytest.mark.data
