@@ -11,7 +11,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 demo: $(SCAN)/.ready  ## verdicts on real photographs, forged pictures and a video
 	$(SCAN)/bin/python -m benchmarks.demo
 
-test: $(DEV)/.ready  ## lint, types, import order and every test
+test: $(DEV)/.ready services  ## lint, types, import order and every test
 	$(MAKE) check
 	$(DEV)/bin/python -m pytest -n $(JOBS)
 
@@ -44,6 +44,12 @@ gpu: $(SCAN)/.ready  ## swap ONNX Runtime for its CUDA build in the scan environ
 system:
 	@{ ldconfig -p | grep -q libGL.so.1 && ldconfig -p | grep -q libgthread-2.0.so.0 && $(PYTHON) -c "import ensurepip"; } 2>/dev/null \
 	  || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends libgl1 libglib2.0-0 python3-venv; }
+
+# The tests of the job store run on a real PostgreSQL, which they start themselves.
+.PHONY: services
+services:
+	@{ command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 \
+	  || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends postgresql; }
 
 $(SCAN)/.ready: pyproject.toml constraints.txt | system
 	$(PYTHON) -m venv $(SCAN)

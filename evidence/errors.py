@@ -20,6 +20,12 @@
     │   └── Diverged             code "diverged"
     ├── SettingsError            code "settings"
     ├── OutputError              code "output"
+    ├── StoreError               code "store"
+    │   ├── StoreUnavailable     code "store_unavailable"
+    │   ├── StoreTooNew          code "store_too_new"
+    │   ├── StoreFull            code "store_full"
+    │   ├── NoSuchJob            code "no_such_job"
+    │   └── KeyConflict          code "key_conflict"
     └── UsageError               code "usage"
 
 Foreign exceptions are translated into these in the one file that owns the foreign library.
@@ -162,6 +168,42 @@ class OutputError(TouchstoneError):
     """Raised when a result cannot be written (full disk, missing folder, no permission)."""
 
     code = "output"
+
+
+class StoreError(TouchstoneError):
+    """Raised when the job store cannot do what it was asked."""
+
+    code = "store"
+
+
+class StoreUnavailable(StoreError):
+    """Raised when the job store's database cannot be reached or opened."""
+
+    code = "store_unavailable"
+
+
+class StoreTooNew(StoreError):
+    """Raised when a later version of Touchstone made the job store."""
+
+    code = "store_too_new"
+
+
+class StoreFull(StoreError):
+    """Raised when the job store's disk is full; what was accepted before is safe."""
+
+    code = "store_full"
+
+
+class NoSuchJob(StoreError):
+    """Raised when a job is not there, or belongs to another tenant."""
+
+    code = "no_such_job"
+
+
+class KeyConflict(StoreError):
+    """Raised when an idempotency key comes again with another request."""
+
+    code = "key_conflict"
 
 
 class UsageError(TouchstoneError):

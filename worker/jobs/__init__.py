@@ -1,1 +1,1 @@
-"""The truth about work: the durable job store (SQLite embedded, PostgreSQL in the stack)."""
+"""The truth about work: the durable job store, on SQLite embedded and on PostgreSQL in the stack."""

@@ -1,0 +1,111 @@
+"""A database as the job store needs it: SQLite that is on disk when it says so, or PostgreSQL.
+
+SQLite runs in WAL mode with synchronous=FULL, so that what was accepted survives a power cut, and every
+writing transaction takes the one write lock at its beginning: none can fail half way for the lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from evidence.errors import StoreError, StoreFull, StoreTooNew, StoreUnavailable
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+# How long a writer waits for another process's transaction; all of ours are short.
+BUSY_SECONDS = 30.0
+
+
+def open_engine(url: str) -> Engine:
+    """An engine on `url`, such as "sqlite:////var/lib/touchstone/jobs.db"; nothing is touched yet."""
+    if url.startswith("sqlite"):
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(url, pool_pre_ping=True)
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the database to this version's tables.
+
+    Raises StoreTooNew when a later version of Touchstone made it, StoreUnavailable when it cannot be reached.
+    """
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    with translated(), engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+        known = {script.revision for script in scripts.walk_revisions()}
+        if found is not None and found not in known:
+            raise StoreTooNew(
+                f"The job store is of revision {found}, which this version of Touchstone does not know.",
+                "Run the version that made it, or a later one.",
+            )
+        if found == scripts.get_current_head():
+            return
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with translated(), writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that writes; committed at the end, on disk when the block is left."""
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One view of the database as it is at the block's beginning."""
+    with engine.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Errors of the database, in our words."""
+    try:
+        yield
+    except OperationalError as error:
+        said = str(error.orig)
+        if "full" in said or "No space" in said:
+            raise StoreFull(
+                f"The job store's disk is full: {said}.", "Free some space; nothing was lost."
+            ) from error
+        raise StoreUnavailable(
+            f"The job store cannot be used: {said.strip()}.",
+            "Check TOUCHSTONE_DATABASE_URL and that the database runs.",
+        ) from error
+    except DBAPIError as error:
+        if "No space" in str(error.orig):
+            raise StoreFull(f"The job store's disk is full: {error.orig}.", "Free some space.") from error
+        raise StoreError(
+            f"The job store refused: {error.orig}.", "This is a fault of ours; please report it."
+        ) from error
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # we begin transactions ourselves
+    for line in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_SECONDS * 1e3:.0f}",
+    ):
+        connection.execute(f"PRAGMA {line}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,198 @@
+"""Leases: how workers take shards, keep them, and give them back with a result or a cause.
+
+A claimed shard belongs to its worker until the lease runs out; a worker that dies lets it run out, and the
+next one gets the shard. Every lease carries a token, and only the newest token of a shard counts: whatever
+was done twice is counted once. A shard whose attempts are used up is dead, with the cause of the last.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy import func, select, update
+
+from worker.jobs.engine import reading, translated, writing
+from worker.jobs.model import Depth, JobState, Lane, Lease, Plain, ShardState
+from worker.jobs.schema import jobs, shards
+from worker.jobs.store import JobStore
+
+MOST_ATTEMPTS = 3
+# A failed shard waits before its next attempt: two seconds, then eight.
+BACKOFF_SECONDS = 2.0
+BACKOFF_GROWTH = 4.0
+LOST = {"code": "worker_lost", "message": "The worker that had this shard stopped answering."}
+
+
+class Leases:
+    """The workers' side of a job store."""
+
+    def __init__(self, store: JobStore, *, attempts: int = MOST_ATTEMPTS) -> None:
+        self.store, self.attempts = store, attempts
+
+    def claim(
+        self,
+        owner: str,
+        kinds: Sequence[str],
+        *,
+        count: int = 1,
+        seconds: float = 60.0,
+        lanes: Sequence[Lane] = tuple(Lane),
+    ) -> list[Lease]:
+        """Up to `count` ready shards of these kinds, most urgent lane first, oldest first in a lane."""
+        now = self.store.clock()
+        ready = (
+            select(shards)
+            .where(
+                shards.c.state == ShardState.READY.value,
+                shards.c.kind.in_(kinds),
+                shards.c.lane.in_([int(lane) for lane in lanes]),
+                shards.c.due <= now,
+            )
+            .order_by(shards.c.lane, shards.c.due, shards.c.id)
+            .limit(count)
+            .with_for_update(skip_locked=True)
+        )
+        with translated(), writing(self.store.engine) as connection:
+            found = connection.execute(ready).all()
+            leases = [
+                Lease(
+                    shard=row.id,
+                    job=row.job,
+                    tenant=row.tenant,
+                    kind=row.kind,
+                    position=row.position,
+                    payload=json.loads(row.payload),
+                    attempt=row.attempts + 1,
+                    token=uuid.uuid4().hex,
+                    until=now + seconds,
+                )
+                for row in found
+            ]
+            for lease in leases:
+                connection.execute(
+                    update(shards)
+                    .where(shards.c.id == lease.shard)
+                    .values(
+                        state=ShardState.LEASED.value,
+                        owner=owner,
+                        token=lease.token,
+                        lease_until=lease.until,
+                        attempts=lease.attempt,
+                    )
+                )
+            for job in {lease.job for lease in leases}:
+                begun = connection.execute(
+                    update(jobs)
+                    .where(jobs.c.id == job, jobs.c.state == JobState.QUEUED.value)
+                    .values(state=JobState.RUNNING.value)
+                ).rowcount
+                if begun:
+                    self.store.note_in(connection, job, "running", {})
+            return leases
+
+    def renew(self, leases: Sequence[Lease], *, seconds: float = 60.0) -> set[str]:
+        """Hold the leases longer; returns the tokens that still count. Others were cancelled or taken."""
+        until = self.store.clock() + seconds
+        kept: set[str] = set()
+        with translated(), writing(self.store.engine) as connection:
+            for lease in leases:
+                held = connection.execute(
+                    update(shards)
+                    .where(shards.c.id == lease.shard, shards.c.token == lease.token)
+                    .values(lease_until=until)
+                ).rowcount
+                if held:
+                    kept.add(lease.token)
+        return kept
+
+    def complete(self, lease: Lease, result: Plain) -> bool:
+        """Hand in the result; False when the lease no longer counts, and then nothing changes."""
+        with translated(), writing(self.store.engine) as connection:
+            counted = connection.execute(
+                update(shards)
+                .where(shards.c.id == lease.shard, shards.c.token == lease.token)
+                .values(
+                    state=ShardState.DONE.value,
+                    result=json.dumps(result, separators=(",", ":")),
+                    cause=None,
+                    token="",
+                    lease_until=None,
+                )
+            ).rowcount
+            if counted:
+                self.store.count_down(connection, lease.job)
+            return bool(counted)
+
+    def fail(self, lease: Lease, cause: Plain, *, final: bool = False) -> bool:
+        """Give a shard back with what went wrong; `final` when another attempt cannot help.
+
+        Returns False when the lease no longer counts.
+        """
+        return self._give_back(lease.shard, lease.token, lease.job, lease.attempt, cause, final=final)
+
+    def release(self, leases: Sequence[Lease]) -> None:
+        """Give shards back untouched, without an attempt counted: a worker stops on purpose."""
+        with translated(), writing(self.store.engine) as connection:
+            for lease in leases:
+                connection.execute(
+                    update(shards)
+                    .where(shards.c.id == lease.shard, shards.c.token == lease.token)
+                    .values(
+                        state=ShardState.READY.value,
+                        attempts=lease.attempt - 1,
+                        token="",
+                        lease_until=None,
+                    )
+                )
+
+    def reap(self) -> int:
+        """Take back shards whose lease ran out, counting the attempt; returns how many."""
+        late = select(shards.c.id, shards.c.token, shards.c.job, shards.c.attempts).where(
+            shards.c.state == ShardState.LEASED.value, shards.c.lease_until < self.store.clock()
+        )
+        with translated(), reading(self.store.engine) as connection:
+            found = connection.execute(late).all()
+        return sum(self._give_back(row.id, row.token, row.job, row.attempts, LOST) for row in found)
+
+    def depth(self, kinds: Sequence[str] = ()) -> dict[Lane, Depth]:
+        """How much waits in each lane."""
+        now = self.store.clock()
+        wanted = select(shards.c.lane, shards.c.state, func.count(), func.min(shards.c.created)).group_by(
+            shards.c.lane, shards.c.state
+        )
+        if kinds:
+            wanted = wanted.where(shards.c.kind.in_(kinds))
+        with translated(), reading(self.store.engine) as connection:
+            rows = {(row[0], row[1]): (row[2], row[3]) for row in connection.execute(wanted)}
+        found = {}
+        for lane in Lane:
+            ready, oldest = rows.get((int(lane), ShardState.READY.value), (0, now))
+            leased = rows.get((int(lane), ShardState.LEASED.value), (0, now))[0]
+            dead = rows.get((int(lane), ShardState.DEAD.value), (0, now))[0]
+            found[lane] = Depth(ready, leased, dead, max(0.0, now - oldest))
+        return found
+
+    def _give_back(
+        self, shard: int, token: str, job: str, attempt: int, cause: Plain, *, final: bool = False
+    ) -> bool:
+        dead = final or attempt >= self.attempts
+        state = ShardState.DEAD if dead else ShardState.READY
+        due = self.store.clock() + BACKOFF_SECONDS * BACKOFF_GROWTH ** (attempt - 1)
+        with translated(), writing(self.store.engine) as connection:
+            counted = connection.execute(
+                update(shards)
+                .where(shards.c.id == shard, shards.c.token == token)
+                .values(
+                    state=state.value,
+                    due=due,
+                    cause=json.dumps(cause, separators=(",", ":")),
+                    token="",
+                    lease_until=None,
+                )
+            ).rowcount
+            if counted and dead:
+                self.store.note_in(connection, job, "shard_dead", cause)
+                self.store.count_down(connection, job, dead=1)
+            return bool(counted)

@@ -1,0 +1,104 @@
+"""The tables of the job store, for SQLite and PostgreSQL alike.
+
+`migrations/` brings a database to this shape; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+# SQLite counts rows by itself only in columns declared INTEGER.
+_Count = BigInteger().with_variant(Integer, "sqlite")
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("lane", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("request", Text, nullable=False),
+    Column("client_ref", String(256), nullable=False),
+    Column("batch", String(32), nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("remaining", Integer, nullable=False),
+    Column("dead", Integer, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("finished", Float),
+    Column("retention_seconds", Float),
+    Index("jobs_by_tenant", "tenant", "created"),
+    Index("jobs_by_batch", "batch"),
+    Index("jobs_by_end", "finished"),
+)
+
+shards = Table(
+    "shards",
+    metadata,
+    Column("id", _Count, primary_key=True, autoincrement=True),
+    Column("job", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("tenant", String(64), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("lane", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("due", Float, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("token", String(32), nullable=False),
+    Column("lease_until", Float),
+    Column("result", Text),
+    Column("cause", Text),
+    UniqueConstraint("job", "position"),
+    Index("shards_to_claim", "state", "kind", "lane", "due", "id"),
+    Index("shards_by_lease", "state", "lease_until"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", _Count, primary_key=True, autoincrement=True),
+    Column("job", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("data", Text, nullable=False),
+    Index("events_by_job", "job", "seq"),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("key", String(256), primary_key=True),
+    Column("request_sha256", String(64), nullable=False),
+    Column("job", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("created", Float, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _Count, primary_key=True, autoincrement=True),
+    Column("channel", String(16), nullable=False),
+    Column("job", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("due", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Index("outbox_by_due", "channel", "due"),
+)
