@@ -58,7 +58,10 @@ class ClassModel(NoiseModel):
 
     def figures(self, held_out: TrainingData, rng: torch.Generator) -> dict[str, float]:
         labels = torch.arange(SAMPLES, device=rng.device) % len(self.config.classes)
-        fakes = [self.generate(BATCH, rng, part).float().cpu() for part in labels.split(BATCH)]
+        fakes = [
+            self.generate(BATCH, rng, labels[start : start + BATCH]).float().cpu()
+            for start in range(0, SAMPLES, BATCH)
+        ]
         return figures_by_class(torch.cat(fakes), held_out, labels.cpu())
 
 

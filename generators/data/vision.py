@@ -6,6 +6,7 @@ picture in eight by its number is `cal`. A set without a test part is split the 
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -14,19 +15,24 @@ import numpy as np
 
 from evidence.errors import DataError
 from generators.data.memory import Fit, ImageSet, fitted
-from generators.data.shards import SPLITS
 
 PREFIX = "torchvision:"
+
+# Which remainders by eight of a picture's number belong to a part, with a test part of its own or without.
+_OWN_TEST = {"train": range(7), "cal": range(7, 8), "test": range(8)}
+_NO_TEST = {"train": range(6), "cal": range(6, 7), "test": range(7, 8)}
 
 
 def load(data: str, *, size: int, channels: int, fit: Fit, flip: bool, split: str = "train") -> ImageSet:
     """The part `split` of the set that `data` names; raises DataError when it is not there."""
     _, name, folder = [*data.split(":", 2), "", ""][:3]
     items, numbers = _part(name, folder, split)
+    digest = hashlib.sha256()
     pictures, labels = [], []
     for number in numbers:
         picture, label = items[number]
         pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB"), np.uint8)
+        digest.update(pixels.tobytes() + str(label).encode())
         pictures.append(fitted(pixels.reshape(*pixels.shape[:2], channels), size, fit))
         labels.append(label)
     labelled = all(isinstance(label, int | np.integer) for label in labels)
@@ -36,7 +42,7 @@ def load(data: str, *, size: int, channels: int, fit: Fit, flip: bool, split: st
         labels=labels if labelled else None,
         crop=size if fit == "crop" else None,
         flip=flip,
-        sha256={f"{name} of torchvision": str(len(items))},
+        sha256={f"{name} of torchvision, its pixels": digest.hexdigest()},
         names={"classes": tuple(str(kind) for kind in classes)} if labelled else None,
     )
 
@@ -53,15 +59,14 @@ def _part(name: str, folder: str, split: str) -> tuple[Any, list[int]]:
             "Write torchvision:CIFAR10:data/cifar, for example.",
         )
     known = inspect.signature(kind).parameters
-    parts = {"train": {"train": split != "test"}, "split": {"split": "test" if split == "test" else "train"}}
+    parts: dict[str, dict[str, Any]] = {
+        "train": {"train": split != "test"},
+        "split": {"split": "test" if split == "test" else "train"},
+    }
     choice: dict[str, Any] = next((parts[key] for key in parts if key in known), {})
     items = _opened(kind, folder, choice | ({"download": False} if "download" in known else {}))
-    thirds = {"train": range(6), "cal": (6,), "test": (7,)} if not choice else _WITH_TEST
-    assert split in SPLITS
-    return items, [number for number in range(len(items)) if number % 8 in thirds[split]]
-
-
-_WITH_TEST = {"train": range(7), "cal": (7,), "test": range(8)}
+    shares = (_OWN_TEST if choice else _NO_TEST)[split]
+    return items, [number for number in range(len(items)) if number % 8 in shares]
 
 
 def _opened(kind: Callable[..., Any], folder: str, options: dict[str, Any]) -> Any:

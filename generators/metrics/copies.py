@@ -25,8 +25,10 @@ def nearest(images: Tensor, training: Tensor) -> Tensor:
     """(N,) the distance of each of `images` (N, C, H, W) to the nearest of `training` (M, C, H, W)."""
     points = training.flatten(1)
     norms = points.square().sum(dim=1)
+    wanted = images.flatten(1)
     found = []
-    for rows in images.flatten(1).split(_ROWS):
+    for start in range(0, len(wanted), _ROWS):
+        rows = wanted[start : start + _ROWS]
         # |a - b|^2 = |a|^2 + |b|^2 - 2ab; the rounding of the product may take it below zero.
         squares = norms - 2 * rows @ points.T
         found.append((squares.amin(dim=1) + rows.square().sum(dim=1)).clamp_min(0).sqrt())

@@ -34,11 +34,12 @@ class ClassBatchNorm(nn.Module):
             nn.init.zeros_(self.bias.weight)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-        x = self.norm(x)
+        normed: Tensor = self.norm(x)
         if label is None:
-            return x
-        gain, bias = (table(label).to(x.dtype)[:, :, None, None] for table in (self.gain, self.bias))
-        return x * gain + bias
+            return normed
+        gain, bias = (table(label).to(normed.dtype)[:, :, None, None] for table in (self.gain, self.bias))
+        scaled: Tensor = normed * gain + bias
+        return scaled
 
 
 class UpBlock(nn.Module):
@@ -139,7 +140,8 @@ class ResidualDiscriminator(nn.Module):
         logits: Tensor = self.head(pooled).squeeze(1).float()  # (B, 1) -> (B,)
         if self.classes is None:
             return logits
-        return logits + (self.classes(label) * pooled).sum(dim=1)  # Eq. 3
+        on_class: Tensor = (self.classes(label) * pooled).sum(dim=1)
+        return logits + on_class  # Eq. 3
 
 
 def _conv(inputs: int, outputs: int) -> nn.Module:

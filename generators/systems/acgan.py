@@ -170,5 +170,5 @@ def _initialise(module: nn.Module) -> None:
     # The paper's N(0, 0.02) and biases at zero.
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, 0.0, 0.02)
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear) and module.bias is not None:
         nn.init.zeros_(module.bias)

@@ -137,4 +137,5 @@ def _initialise(module: nn.Module) -> None:
     # As released: N(0, 0.02) and biases at zero; batch norm's gain stays at one.
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(module.weight, 0.0, 0.02)
-        nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -15,8 +15,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from generators.contract import AdversarialModel, Batch, Losses, Optimisation, Preset
+from generators.contract import AdversarialModel, Batch, Floor, Losses, Optimisation, Preset, TrainingData
 from generators.losses.adversarial import bce_discriminator, bce_generator
+from generators.metrics.by_class import figures_by_class
 
 # nn.BatchNorm1d(width, 0.8) in the released code: the second argument is epsilon, not momentum.
 PUBLISHED_EPSILON = 0.8
@@ -63,6 +64,7 @@ PRESETS = {
         ),
         data="mnist",
         budget_minutes=6.0,
+        floors=(Floor("fid_ratio", most=0.3), Floor("copies", most=0.03)),
     ),
     "smoke": Preset(
         config=Config(latent=8, generator_widths=(16, 32), discriminator_widths=(16,)),
@@ -149,6 +151,9 @@ class Vanilla(AdversarialModel):
 
     def sample(self, batch: Batch | None, count: int, rng: torch.Generator) -> Tensor:
         return self.generate(count, rng)
+
+    def figures(self, held_out: TrainingData, rng: torch.Generator) -> dict[str, float]:
+        return figures_by_class(self.generate(2_000, rng).cpu(), held_out)
 
     def export_inputs(self, count: int) -> dict[str, Tensor]:
         return {"z": torch.randn(count, self.config.latent, generator=torch.Generator().manual_seed(0))}
