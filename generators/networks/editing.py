@@ -1,0 +1,86 @@
+"""The editor of GANimation: a face and action units to a face, by a colour and an attention mask.
+
+Layers as in Pumarola et al. 2018 (1807.09251) and albertpumarola/GANimation.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from generators.networks.patch import initialise
+
+
+class FaceEditor(nn.Module):
+    """A face (B, 3, H, W) and the units (B, U) it shall show -> that face in [-1, 1]; H, W multiples of 4.
+
+    As released, the units are constant planes beside the picture and the net draws a new face. The `quick`
+    form learns in minutes: units are gain and shift of the blocks' norms, since of a constant plane the first
+    instance norm leaves next to nothing, and the net draws what is added to the face it is given.
+    """
+
+    def __init__(self, *, width: int, blocks: int, units: int, quick: bool) -> None:
+        super().__init__()
+        self.quick = quick
+        inputs = 3 if quick else 3 + units
+        self.down = nn.Sequential(
+            *_normed(nn.Conv2d(inputs, width, 7, 1, 3, bias=False), width),
+            *_normed(nn.Conv2d(width, 2 * width, 4, 2, 1, bias=False), 2 * width),
+            *_normed(nn.Conv2d(2 * width, 4 * width, 4, 2, 1, bias=False), 4 * width),
+        )
+        self.blocks = nn.ModuleList(Residual(4 * width, units if quick else 0) for _ in range(blocks))
+        self.up = nn.Sequential(
+            *_normed(nn.ConvTranspose2d(4 * width, 2 * width, 4, 2, 1, bias=False), 2 * width),
+            *_normed(nn.ConvTranspose2d(2 * width, width, 4, 2, 1, bias=False), width),
+        )
+        self.colour = nn.Conv2d(width, 3, 7, 1, 3, bias=False)
+        self.attention = nn.Conv2d(width, 1, 7, 1, 3, bias=False)
+        if quick:
+            nn.init.normal_(self.colour.weight, 0.0, 0.002)  # hardly an edit to begin with
+        else:
+            self.apply(initialise)
+
+    def forward(self, image: Tensor, units: Tensor) -> Tensor:
+        return self.edited(image, units)[0]
+
+    def edited(self, image: Tensor, units: Tensor) -> tuple[Tensor, Tensor]:
+        """The new face, and the attention (B, 1, H, W): the share of each pixel kept of the old one."""
+        x = image
+        if not self.quick:
+            spread = units[:, :, None, None].expand(-1, -1, *image.shape[2:])
+            x = torch.cat((image, spread), 1)  # (B, 3, H, W) -> (B, 3 + U, H, W)
+        x = self.down(x)
+        for block in self.blocks:
+            x = block(x, units)
+        x = self.up(x)
+        attention = self.attention(x).float().sigmoid()
+        colour = self.colour(x).float()
+        if not self.quick:
+            return attention * image + (1 - attention) * colour.tanh(), attention
+        # A clamp has no gradient outside its range, so training sees the bare sum.
+        edited = image + (1 - attention) * colour
+        return (edited if self.training else edited.clamp(-1, 1)), attention
+
+
+class Residual(nn.Module):
+    """x + norm(conv(relu(norm(conv(x))))), 3x3; `units` set the first norm's gain and shift, if any."""
+
+    def __init__(self, width: int, units: int) -> None:
+        super().__init__()
+        self.first, self.second = (nn.Conv2d(width, width, 3, 1, 1, bias=False) for _ in range(2))
+        self.first_norm = nn.InstanceNorm2d(width, affine=not units)
+        self.second_norm = nn.InstanceNorm2d(width, affine=True)
+        self.style = nn.Linear(units, 2 * width) if units else None
+
+    def forward(self, x: Tensor, units: Tensor) -> Tensor:
+        inner = self.first_norm(self.first(x))
+        if self.style is not None:
+            gain, shift = self.style(units)[:, :, None, None].chunk(2, 1)
+            inner = inner * (1 + gain) + shift
+        out: Tensor = x + self.second_norm(self.second(F.relu(inner)))
+        return out
+
+
+def _normed(layer: nn.Module, width: int) -> list[nn.Module]:
+    return [layer, nn.InstanceNorm2d(width, affine=True), nn.ReLU()]
