@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evidence.errors import DataError
+from evidence.errors import DataError, UsageError
 from evidence.medium import Pixels
+from generators.contract import Batch
 from generators.data.memory import decode
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -50,6 +51,15 @@ def to_tensor(views: Sequence[Pixels]) -> Tensor:
     """Windows (H, W, C) uint8 -> (B, C, H, W) in [-1, 1]."""
     pixels = torch.from_numpy(np.stack(views))
     return pixels.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0).contiguous()
+
+
+def source_of(batch: Batch | None, name: str) -> Tensor:
+    """`batch.extra[name]`, the pictures a translator answers; UsageError when there are none."""
+    if batch is None or name not in batch.extra:
+        raise UsageError(
+            "A translator answers pictures, and there are none.", "Give it a set of pairs or of two domains."
+        )
+    return batch.extra[name]
 
 
 def pictures_of(folder: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from evidence.errors import UsageError
 from generators.networks.patch import initialise
 
 DROPPED = 3  # the first decoder levels have dropout, which is all the noise that pix2pix has
@@ -22,6 +23,8 @@ class UNet(nn.Module):
 
     def __init__(self, size: int, *, width: int, sources: int = 3, channels: int = 3) -> None:
         super().__init__()
+        if size < 16 or size & (size - 1):
+            raise UsageError(f"A U-Net of {size} pixels cannot be built.", "Take a power of two from 16.")
         widths = [width * min(2**n, 8) for n in range(size.bit_length() - 1)]
         down: list[nn.Module] = [nn.Conv2d(sources, widths[0], 4, 2, 1)]
         for inputs, outputs in pairwise(widths):

@@ -1,11 +1,9 @@
 """CycleGAN: two domains translated into each other without pairs (Zhu et al. 2017, 1703.10593).
 
 `published` follows the released code (junyanz/pytorch-CycleGAN-and-pix2pix), which has an identity loss
-for all data sets, where the paper has it for paintings. There the discriminators see the fakes that the
-generator's step began with; here they see those it ended with, each by even odds out of the pool.
-
-Both upsamplers people use are one option: `up="transposed-k3s2"` as published, or "nearest", the
-resize-convolution that is proposed against its checkerboard (issues 190 and 924 of the released code).
+for all data sets, where the paper has it for paintings; only that the discriminators see fakes made after
+the generator's step, not before. `up="nearest"` is the resize-convolution that its issues 190 and 924
+propose against the checkerboard of the published "transposed-k3s2".
 """
 
 from __future__ import annotations
@@ -30,6 +28,7 @@ from generators.contract import (
     TrainingData,
 )
 from generators.data.unpaired import UnpairedSet
+from generators.data.views import source_of
 from generators.losses.adversarial import least_squares_discriminator, least_squares_generator
 from generators.metrics.judges import in_parts, train_domains
 from generators.networks.patch import PatchDiscriminator
@@ -70,10 +69,9 @@ PRESETS = {
         budget_minutes=6000.0,
     ),
     "shipped": Preset(
-        # 247 training pictures and one CPU core: windows of 64 px of pictures of 128, a quarter of the width,
-        # patches of 34 x 34. From noise nothing like a horse came back after 1 500 images; residual
-        # translators start as the identity, so an identity loss would only hold them there, and at half the
-        # cycle's weight they may leave it.
+        # 247 pictures and one CPU core: windows of 64 px of pictures of 128, a quarter of the width. From
+        # noise nothing like a horse came back after 1 500 images; residual translators start as the identity,
+        # so an identity loss would only hold them there, and at half the cycle's weight they may leave it.
         config=Config(
             image_size=64,
             width=16,
@@ -151,6 +149,10 @@ class CycleGan(AdversarialModel):
 
     def __init__(self, config: Config, optimisation: Optimisation) -> None:
         super().__init__()
+        if config.image_size < 32 or config.image_size % 4:
+            raise UsageError(
+                f"{config.image_size} px cannot be halved twice.", "Take a multiple of 4 from 32."
+            )
         self.config, self.optimisation = config, optimisation
         self.image_shape = (3, config.image_size, config.image_size)
         self.generator = Translators(config)
@@ -164,7 +166,7 @@ class CycleGan(AdversarialModel):
         return replace(self.config, domains=tuple(data.names.get("domains", self.config.domains)))
 
     def discriminator_loss(self, batch: Batch, rng: torch.Generator) -> Losses:
-        first, second = _first(batch), batch.images
+        first, second = source_of(batch, "other"), batch.images
         with torch.no_grad():
             fake_second = self.seconds.exchange(self.generator.forwards(first), rng)
             fake_first = self.firsts.exchange(self.generator.backwards(second), rng)
@@ -176,7 +178,7 @@ class CycleGan(AdversarialModel):
         return Losses(of_second + of_first, {"of_second": of_second, "of_first": of_first})
 
     def generator_loss(self, batch: Batch, rng: torch.Generator) -> Losses:
-        first, second, config = _first(batch), batch.images, self.config
+        first, second, config = source_of(batch, "other"), batch.images, self.config
         forwards, backwards = self.generator.forwards, self.generator.backwards
         fake_second, fake_first = forwards(first), backwards(second)
         # Twice the halved least-squares loss: the released generator minimises the whole square.
@@ -191,31 +193,25 @@ class CycleGan(AdversarialModel):
         return Losses(total, parts)
 
     def sample(self, batch: Batch | None, count: int, rng: torch.Generator) -> Tensor:
-        images: Tensor = self.generator.forwards(_first(batch)[:count])
+        images: Tensor = self.generator.forwards(source_of(batch, "other")[:count])
         return images
 
     def critic(self, batch: Batch) -> Callable[[Tensor], Tensor]:
-        def both(images: Tensor) -> Tensor:
-            second, first = images.chunk(2, 1)
-            logits: Tensor = self.discriminator(second) + self.discriminator(first, first=True)
-            return logits
-
-        return both
+        return lambda both: self.discriminator(both[:, :3]) + self.discriminator(both[:, 3:], first=True)
 
     def penalty_inputs(self, batch: Batch, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        first, second = _first(batch), batch.images
+        first, second = source_of(batch, "other"), batch.images
         with torch.no_grad():
             fakes = torch.cat((self.generator.forwards(first), self.generator.backwards(second)), 1)
         return torch.cat((second, first), 1), fakes
 
     def figures(self, held_out: TrainingData, rng: torch.Generator) -> dict[str, float]:
-        """How many translations a judge of the two domains takes for the other one, and the cycle's L1.
+        """How many translations a judge takes for the other domain, and the L1 of cycle and of translation.
 
         The judge learned from real training pictures; `judge_accuracy` is its own on held-out ones.
-        `identity_l1` tells how far a translation is from its source: 0 would be none at all.
         """
         batch = held_out.draw(128, rng_at(0, 0, "domains"), rng.device)
-        first, second = _first(batch), batch.images
+        first, second = source_of(batch, "other"), batch.images
         fake_second = in_parts(self.generator.forwards, first)
         fake_first = in_parts(self.generator.backwards, second)
         back = in_parts(self.generator.backwards, fake_second)
@@ -226,7 +222,7 @@ class CycleGan(AdversarialModel):
             "turned_backward": float((judge(fake_first.cpu()) < 0).float().mean()),
             "judge_accuracy": float(torch.cat((real_first, real_second)).float().mean()),
             "cycle_l1": float(_distance(back, first)),
-            "identity_l1": float(_distance(fake_second, first)),
+            "translation_l1": float(_distance(fake_second, first)),
         }
 
     def exported(self, part: str = "") -> nn.Module:
@@ -243,13 +239,7 @@ class CycleGan(AdversarialModel):
         return ("batch", "height", "width")
 
     def shown(self, batch: Batch) -> Tensor:
-        return _first(batch)
-
-
-def _first(batch: Batch | None) -> Tensor:
-    if batch is None or "other" not in batch.extra:
-        raise UsageError("CycleGAN answers pictures, and there are none.", "Give it a set of two domains.")
-    return batch.extra["other"]
+        return source_of(batch, "other")
 
 
 def _distance(images: Tensor, others: Tensor) -> Tensor:

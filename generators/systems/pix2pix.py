@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from evidence.errors import UsageError
 from generators.contract import (
     AdversarialModel,
     Batch,
@@ -28,6 +27,7 @@ from generators.contract import (
     TrainingData,
 )
 from generators.data.pairs import PairSet
+from generators.data.views import source_of
 from generators.losses.adversarial import bce_discriminator, bce_generator
 from generators.metrics.judges import colours_of, in_parts, nearest, train_labels
 from generators.networks.patch import PatchDiscriminator
@@ -106,7 +106,7 @@ class Pix2pix(AdversarialModel):
         )
 
     def discriminator_loss(self, batch: Batch, rng: torch.Generator) -> Losses:
-        source = _source(batch)
+        source = source_of(batch, "condition")
         with torch.no_grad():
             fakes = self.generator(source)
         real, fake = self.discriminator(batch.images, source), self.discriminator(fakes, source)
@@ -115,7 +115,7 @@ class Pix2pix(AdversarialModel):
         return Losses(total, {"real_logit": real.mean(), "fake_logit": fake.mean()})
 
     def generator_loss(self, batch: Batch, rng: torch.Generator) -> Losses:
-        source = _source(batch)
+        source = source_of(batch, "condition")
         fakes = self.generator(source)
         adversarial = bce_generator(self.discriminator(fakes, source))
         distance = F.l1_loss(fakes.float(), batch.images)
@@ -123,11 +123,11 @@ class Pix2pix(AdversarialModel):
         return Losses(total, {"adversarial": adversarial, "l1": distance})
 
     def sample(self, batch: Batch | None, count: int, rng: torch.Generator) -> Tensor:
-        images: Tensor = self.generator(_source(batch)[:count])
+        images: Tensor = self.generator(source_of(batch, "condition")[:count])
         return images
 
     def critic(self, batch: Batch) -> Callable[[Tensor], Tensor]:
-        return lambda images: self.discriminator(images, _source(batch))
+        return lambda images: self.discriminator(images, source_of(batch, "condition"))
 
     def figures(self, held_out: TrainingData, rng: torch.Generator) -> dict[str, float]:
         """`l1` to the true photographs and, for label maps, how well a judge reads them back.
@@ -137,7 +137,7 @@ class Pix2pix(AdversarialModel):
         other label maps, since streets are alike. `label_share` is where ours stands from chance to real.
         """
         batch = held_out.draw(128, rng_at(0, 0, "pairs"), rng.device)
-        source = _source(batch)
+        source = source_of(batch, "condition")
         fakes = in_parts(self.generator, source)
         found = {"l1": float(F.l1_loss(fakes, batch.images))}
         colours = colours_of(source)
@@ -168,10 +168,4 @@ class Pix2pix(AdversarialModel):
         return {"source": Input("image")}
 
     def shown(self, batch: Batch) -> Tensor:
-        return _source(batch)
-
-
-def _source(batch: Batch | None) -> Tensor:
-    if batch is None or "condition" not in batch.extra:
-        raise UsageError("pix2pix answers pictures, and there are none.", "Give it a set of pairs.")
-    return batch.extra["condition"]
+        return source_of(batch, "condition")

@@ -11,6 +11,7 @@ from toy_gan import Conditioned
 from evidence.errors import UsageError
 from generators import catalogue
 from generators.contract import AdversarialModel, Batch
+from generators.networks.resnet import ResnetTranslator
 from generators.systems import cyclegan, pix2pix
 from generators.training.pool import ImagePool
 from generators.training.step import Run
@@ -121,6 +122,27 @@ def test_both_upsamplers_translate_any_multiple_of_four(up: str) -> None:
     assert model.fingerprint()["upsampler"] == up
     for part in model.parts:
         assert model.exported(part)(torch.zeros(2, 3, 20, 36)).shape == (2, 3, 20, 36)
+
+
+def test_a_residual_translator_adds_to_its_source() -> None:
+    translator = ResnetTranslator(width=4, blocks=1, up="nearest", residual=True)
+    last = next(layer for layer in reversed(translator.layers) if isinstance(layer, nn.Conv2d))
+    nn.init.zeros_(last.weight)
+    source = torch.rand(2, 3, 16, 16, generator=_rng()) * 2 - 1
+    assert torch.equal(translator(source), source)
+    assert last.bias is not None
+    nn.init.constant_(last.bias, 3.0)
+    assert torch.equal(translator.train()(source), source + 3)  # a clamp would give no gradient
+    assert torch.equal(translator.eval()(source), torch.ones_like(source))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("pix2pix", {"image_size": 100}), ("cyclegan", {"image_size": 30}), ("cyclegan", {"up": "magic"})],
+)
+def test_sizes_and_operators_that_cannot_be_built_are_refused(name: str, options: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match=r"cannot be built|cannot be halved|no upsampler"):
+        catalogue.create(name, "smoke", **options)
 
 
 def test_the_two_parts_are_the_two_directions() -> None:
