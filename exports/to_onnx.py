@@ -8,6 +8,7 @@ pinned: 18 is the first whose Resize knows antialiasing, and every ONNX Runtime 
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from generators.contract import AdversarialModel
 OPSET = 18
 DETECTOR_STEP = 8  # the detector's map has one cell for 8 x 8 pixels
 GENERATOR_STEP = 16  # the largest factor of an image-to-image generator
+TRACED = (64, 96)  # height and width of the example in which a generator of any size is traced
 PICTURES = ("image", "mask")  # the roles of inputs whose height and width may be free
 
 Shape = tuple[int | str, ...]
@@ -78,7 +80,11 @@ def generator_interface(model: AdversarialModel, part: str = "") -> Interface:
     free = {"height", "width"} <= set(model.dynamic_axes())
     inputs: dict[str, Shape] = {}
     for name, value in example.items():
-        sides = ("height", "width") if free and meant[name].role in PICTURES else tuple(value.shape[2:])
+        sides: Shape = tuple(value.shape[2:])
+        if free and meant[name].role in PICTURES:
+            sides = ("height", "width")
+            # A smoke preset is smaller than what a file takes; unequal sides cannot be taken for one.
+            example[name] = nn.functional.interpolate(value, size=TRACED, mode="nearest")
         inputs[name] = ("batch", *value.shape[1:2], *sides)
     # A growing generator may have stopped below its final size, so the shape is looked at, not believed.
     frozen = copy.deepcopy(model.exported(part)).cpu().float().eval()
@@ -125,18 +131,21 @@ def trace(net: nn.Module, interface: Interface) -> torch.onnx.ONNXProgram:
         for name, shape in interface.inputs.items()
     }
     try:
-        program = torch.onnx.export(
-            frozen,
-            (),
-            kwargs=dict(interface.example),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=list(interface.inputs),
-            output_names=list(interface.outputs),
-            dynamic_shapes=free,
-            optimize=True,
-            verbose=False,
-        )
+        with warnings.catch_warnings():
+            # Several inputs share their batch, and torch regrets that it can name it only once.
+            warnings.filterwarnings("ignore", message="# The axis name", category=UserWarning)
+            program = torch.onnx.export(
+                frozen,
+                (),
+                kwargs=dict(interface.example),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=list(interface.inputs),
+                output_names=list(interface.outputs),
+                dynamic_shapes=free,
+                optimize=True,
+                verbose=False,
+            )
     except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
         cause = " ".join(str(error.__cause__ or error).split())
         raise ModelError(
