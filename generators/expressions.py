@@ -1,9 +1,8 @@
 """Expressions by name as action units, on the 0 to 1 scale that GANimation's faces were measured on.
 
-Which units make an expression follows EMFACS (Ekman and Friesen 1983; prototypes as listed by Du et al. 2014,
-"Compound facial expressions of emotion", PNAS 111, table 1) as far as the 17 units have them: for the cheek
-raiser AU06 stands the squint AU07, for the nose wrinkler AU09 the raised lip AU10, for the tightened lips AU23
-the pressed AU24. Fear and sadness lower no brow: the measured faces have AU04 and AU01 never together.
+Which units make an expression follows EMFACS (Ekman and Friesen 1983) as far as the 17 units have them: for
+the cheek raiser AU06 stands the squint AU07, for the nose wrinkler AU09 the raised lip AU10, for tightened
+lips AU23 the pressed AU24. Fear and sadness lower no brow: no measured face has AU04 and AU01 together.
 
 How strong they are follows the shared faces. `REST` holds the medians of those that a person called neutral,
 and what an expression does not name stays there; named values lie within what those faces show.

@@ -2,7 +2,10 @@
 
 It learns from the training part of the shared faces alone and no system trains against it. Faces are shifted,
 scaled, mirrored and changed in contrast while it learns, so that it does not depend on one crop.
-`python -m generators.metrics.face_regressor` trains it and prints its errors on held-out faces.
+`python -m generators.metrics.face_regressor` trains it and prints its errors on held-out faces. There the
+mean absolute error of yaw is 2.1 degrees (always saying the median: 10.8), of pitch 1.9 (6.4), of roll 0.8
+(1.6); of AU12 0.075 (0.316), AU04 0.079 (0.192), AU10 0.064 (0.149), AU07 0.078 (0.145), AU45 0.064 (0.106).
+AU05, AU14, AU15, AU17, AU18, AU20, AU24 and AU28 are read little or no better than by their median.
 """
 
 from __future__ import annotations
@@ -132,6 +135,31 @@ def errors(regressor: FaceRegressor, faces: UnitSet, known: UnitSet) -> dict[str
         constant = (trained.median(0).values - truth).abs().mean(0)
         table |= {name: (float(off[n]), float(constant[n])) for n, name in enumerate(names)}
     return table
+
+
+def edit_errors(
+    judge: FaceRegressor, sources: Tensor, edited: Tensor, *, own: Tensor, asked: Tensor
+) -> dict[str, float]:
+    """How far the units read off `edited` faces (N, 3, H, W) are from those `asked` for (N, U).
+
+    All are mean absolute errors over the units that vary (deviation 0.05 or more): `au_error` the edited
+    faces', `au_error_untouched` that of the sources left as they are, `au_error_judge` the judge's own, its
+    reading of the sources against their measured units. `moved` is the slope of the change that is read on
+    the change that was asked for: 0 where nothing obeys, 1 where all does.
+    """
+    varying = own.std(0) >= 0.05
+    before, after = (read(judge, faces.cpu()).units.to(own) for faces in (sources, edited))
+
+    def error(found: Tensor, wanted: Tensor) -> float:
+        return float((found - wanted).abs()[:, varying].mean())
+
+    wanted = (asked - own)[:, varying]
+    return {
+        "au_error": error(after, asked),
+        "au_error_untouched": error(before, asked),
+        "au_error_judge": error(before, own),
+        "moved": float(((after - before)[:, varying] * wanted).sum() / wanted.square().sum()),
+    }
 
 
 def load_or_train(folder: Path = KEPT, *, faces: UnitSet | None = None) -> FaceRegressor:

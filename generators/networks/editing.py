@@ -1,4 +1,4 @@
-"""The editor of GANimation: a face and action units to a face, by a colour and an attention mask.
+"""The editor of GANimation, which gives a face other action units by colour and attention, and its critic.
 
 Layers as in Pumarola et al. 2018 (1807.09251) and albertpumarola/GANimation.
 """
@@ -63,6 +63,29 @@ class FaceEditor(nn.Module):
         return (edited if self.training else edited.clamp(-1, 1)), attention
 
 
+class FaceCritic(nn.Module):
+    """Faces (B, 3, S, S) -> a score for each patch (B, h, w), and the units (B, U) they show; no norm."""
+
+    def __init__(self, size: int, *, width: int, layers: int, units: int, quick: bool) -> None:
+        super().__init__()
+        stages: list[nn.Module] = []
+        inputs = 3
+        for n in range(layers):
+            outputs = width * 2**n
+            stages += [nn.Conv2d(inputs, outputs, 4, 2, 1), nn.LeakyReLU(0.01)]
+            inputs = outputs
+        self.layers = nn.Sequential(*stages)
+        self.patches = nn.Conv2d(inputs, 1, 3, 1, 1, bias=False)
+        self.units = nn.Conv2d(inputs, units, size // 2**layers, bias=False)
+        self.apply(_he if quick else initialise)
+        if quick:
+            nn.init.zeros_(self.units.weight)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.layers(images)
+        return self.patches(x)[:, 0].float(), self.units(x)[:, :, 0, 0].float()
+
+
 class Residual(nn.Module):
     """x + norm(conv(relu(norm(conv(x))))), 3x3; `units` set the first norm's gain and shift, if any."""
 
@@ -84,3 +107,9 @@ class Residual(nn.Module):
 
 def _normed(layer: nn.Module, width: int) -> list[nn.Module]:
     return [layer, nn.InstanceNorm2d(width, affine=True), nn.ReLU()]
+
+
+def _he(layer: nn.Module) -> None:
+    # N(0, 0.02) lets next to nothing through narrow layers without norms.
+    if isinstance(layer, nn.Conv2d):
+        nn.init.kaiming_normal_(layer.weight, 0.01)
