@@ -76,18 +76,16 @@ class HoleModel(AdversarialModel):
 def sums(filled: Tensor, truth: Tensor, masks: Tensor) -> Tensor:
     """What `figures_of` needs of a batch, as sums (7,): they add up over batches."""
     error = (filled - truth) / 2  # of the full range of an image
-    flat = truth.sum((2, 3), keepdim=True) - (truth * masks).sum((2, 3), keepdim=True)
-    mean = flat / (1 - masks).sum((2, 3), keepdim=True).clamp(min=1)
-    made = _crossing(filled, masks)
-    real = _crossing(truth, masks)
+    known = 1 - masks
+    mean = (truth * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp(min=1)
     return torch.stack(
         [
             masks.sum() * truth.shape[1],
             (error.abs() * masks).sum(),
             (error.square() * masks).sum(),
             ((mean - truth).abs() / 2 * masks).sum(),
-            made,
-            real,
+            _crossing(filled, masks),
+            _crossing(truth, masks),
             ((filled != truth).any(1, keepdim=True) & (masks < 0.5)).sum().float(),
         ]
     ).double()
@@ -101,14 +99,15 @@ def figures_of(totals: Tensor) -> dict[str, float]:
     known pixel to a made neighbour over the same step in the photograph. `changed_pixels` counts known
     pixels that are not what they were.
     """
-    size, absolute, square, plain, made, real, changed = totals.tolist()
-    return {
+    size, absolute, square, plain, made, real, changed = totals
+    found = {
         "hole_l1": absolute / size,
-        "hole_psnr": float(-10 * torch.log10(torch.tensor(square / size))),
+        "hole_psnr": -10 * torch.log10(square / size),
         "hole_l1_ratio": absolute / plain,
         "seam_ratio": made / real,
         "changed_pixels": changed,
     }
+    return {name: float(value) for name, value in found.items()}
 
 
 def _crossing(images: Tensor, masks: Tensor) -> Tensor:
