@@ -24,11 +24,11 @@ PARTS = ("eye_left", "eye_right", "nose", "mouth")
 class ResidualBlock(nn.Module):
     """x (B, C, H, W) -> the same shape: two convolutions beside x, LeakyReLU after the sum."""
 
-    def __init__(self, channels: int, kernel: int = 3) -> None:
+    def __init__(self, channels: int, kernel: int = 3, *, normed: bool = True) -> None:
         super().__init__()
         self.first = _convolution(channels, channels, kernel)
         self.second = _convolution(channels, channels, kernel)
-        self.norms = nn.ModuleList((nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(channels) if normed else nn.Identity() for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.norms[1](self.second(_leaky(self.norms[0](self.first(x)))))
@@ -206,22 +206,22 @@ def cut(faces: Tensor, patch: Patch) -> Tensor:
 class FrontalDiscriminator(nn.Module):
     """Faces (B, 3, S, S) -> logits (B, S/32, S/32); `name` tells persons by the features beside them."""
 
-    def __init__(self, width: int, persons: int) -> None:
+    def __init__(self, width: int, persons: int, *, normed: bool = True) -> None:
         super().__init__()
         w = width
         self.layers = nn.Sequential(
             _convolution(3, w, 3, 2),
             nn.LeakyReLU(0.2),
-            _normed(w, 2 * w, stride=2),
-            _normed(2 * w, 4 * w, stride=2),
-            _normed(4 * w, 8 * w, stride=2),
-            ResidualBlock(8 * w),
-            _normed(8 * w, 8 * w, stride=2),
-            ResidualBlock(8 * w),
+            _normed(w, 2 * w, stride=2, normed=normed),
+            _normed(2 * w, 4 * w, stride=2, normed=normed),
+            _normed(4 * w, 8 * w, stride=2, normed=normed),
+            ResidualBlock(8 * w, normed=normed),
+            _normed(8 * w, 8 * w, stride=2, normed=normed),
+            ResidualBlock(8 * w, normed=normed),
         )
         self.judge = nn.Conv2d(8 * w, 1, 1)
         self.name = nn.Linear(8 * w, persons)
-        self.apply(initialise)
+        self.apply(initialise if normed else _scaled_to_inputs)
 
     def forward(self, faces: Tensor) -> Tensor:
         return self.answers(faces)[0]
@@ -249,9 +249,19 @@ def _convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) ->
     )
 
 
-def _normed(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    conv = _convolution(inputs, outputs, kernel, stride)
-    return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.LeakyReLU(0.2))
+def _scaled_to_inputs(module: nn.Module) -> None:
+    # He's, without which signals fade where no norm brings them back.
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(module.weight, 0.2)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def _normed(
+    inputs: int, outputs: int, kernel: int = 3, stride: int = 1, *, normed: bool = True
+) -> nn.Sequential:
+    norm = nn.BatchNorm2d(outputs) if normed else nn.Identity()
+    return nn.Sequential(_convolution(inputs, outputs, kernel, stride), norm, nn.LeakyReLU(0.2))
 
 
 def _doubled(inputs: int, outputs: int) -> nn.Sequential:
