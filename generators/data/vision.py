@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from evidence.errors import DataError
 from generators.data.memory import Fit, ImageSet, fitted
@@ -30,7 +31,13 @@ def load(data: str, *, size: int, channels: int, fit: Fit, flip: bool, split: st
     digest = hashlib.sha256()
     pictures, labels = [], []
     for number in numbers:
-        picture, label = items[number]
+        item = items[number]
+        if not (isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], Image.Image)):
+            raise DataError(
+                f"The items of torchvision's {name} are not pictures with a class.",
+                "Take a set for classification.",
+            )
+        picture, label = item
         pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB"), np.uint8)
         digest.update(pixels.tobytes() + str(label).encode())
         pictures.append(fitted(pixels.reshape(*pixels.shape[:2], channels), size, fit))
