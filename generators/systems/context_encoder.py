@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from evidence.errors import UsageError
 from generators.contract import Batch, Floor, Losses, Optimisation, Preset
 from generators.data.masks import central_masks
 from generators.holes import HoleModel
@@ -38,6 +39,14 @@ class Config:
     width: int = 64
     bottleneck: int = 4000
     reconstruction_weight: float = 0.999  # the adversarial loss has the rest of 1
+
+    def __post_init__(self) -> None:
+        powers = self.image_size.bit_count() == 1 and self.hole.bit_count() == 1
+        if not (powers and 8 <= self.hole <= self.image_size // 2 and 0 <= 2 * self.overlap < self.hole):
+            raise UsageError(
+                f"A hole of {self.hole} px, {self.overlap} of them known, cannot lie in {self.image_size} px.",
+                "Take powers of two, the hole from 8 to half the picture, the overlap under half the hole.",
+            )
 
 
 PRESETS = {

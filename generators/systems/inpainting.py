@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from evidence.errors import UsageError
 from generators.contract import Batch, Floor, Losses, Optimisation, Preset
 from generators.data.masks import free_form
 from generators.holes import HoleModel
@@ -39,6 +40,13 @@ class Config:
     local_levels: int = 0
     reconstruction_weight: float = 1.0
     adversarial_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.image_size % 4 or not 0 <= self.local <= self.image_size:
+            raise UsageError(
+                f"Crops of {self.image_size} px and a window of {self.local} do not go together.",
+                "Take an image_size that is a multiple of 4 and a local that is no larger.",
+            )
 
 
 PRESETS = {

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from evidence.errors import UsageError
 from generators.contract import Batch, Floor, Losses, Optimisation, Preset, Task
 from generators.data.masks import side_masks
 from generators.holes import HoleModel
@@ -35,6 +36,13 @@ class Config:
     width: int = 32
     critic_width: int = 64
     adversarial_weight: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.image_size < 8 or self.image_size.bit_count() != 1:
+            raise UsageError(
+                f"The critic cannot halve {self.image_size} px down to 4.",
+                "Take an image_size that is a power of two, from 8.",
+            )
 
 
 PRESETS = {

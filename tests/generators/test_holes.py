@@ -188,6 +188,23 @@ def test_a_gradient_penalty_finds_the_critic_with_a_mask_of_its_own(name: str) -
 
 
 @pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("inpainting", {"image_size": 66}),
+        ("inpainting", {"local": 128}),
+        ("context_encoder", {"image_size": 96}),
+        ("context_encoder", {"hole": 128}),
+        ("context_encoder", {"overlap": 32}),
+        ("outpainting", {"image_size": 4}),
+        ("outpainting", {"image_size": 100}),
+    ],
+)
+def test_sizes_that_do_not_fit_are_wrong_usage(name: str, wrong: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match="Take"):
+        catalogue.preset(name, "shipped", **wrong)
+
+
+@pytest.mark.parametrize(
     ("name", "options"),
     [
         ("context_encoder", {"reconstruction_weight": 1.0, "generator_lr": 5e-3}),
