@@ -44,7 +44,7 @@ class Config:
         powers = self.image_size.bit_count() == 1 and self.hole.bit_count() == 1
         if not (powers and 8 <= self.hole <= self.image_size // 2 and 0 <= 2 * self.overlap < self.hole):
             raise UsageError(
-                f"A hole of {self.hole} px, {self.overlap} of them known, cannot lie in {self.image_size} px.",
+                f"A hole of {self.hole} px with {self.overlap} known cannot lie in {self.image_size} px.",
                 "Take powers of two, the hole from 8 to half the picture, the overlap under half the hole.",
             )
 
