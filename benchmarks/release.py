@@ -1,7 +1,7 @@
 """The release, from data to shipped models: `make train` or `python -m benchmarks.release`.
 
 Six steps, each skipped when its result is there and resumed when it was interrupted: train the decoders
-of the reconstruction family, forge the aligned twins, train the detector, train the noise generators,
+of the reconstruction family, forge the aligned twins, train the detector, train every GAN of the suite,
 calibrate and measure the detector along the path that `touchstone scan` runs and publish it, publish the
 generators, each with its card.
 """
@@ -21,9 +21,10 @@ from rich.console import Console
 
 from benchmarks import forge_twins, train_family
 from benchmarks.measure import LIMITS, Measured, measure
+from benchmarks.shipped import SHIPPED, Shipped
 from detector.train import WEIGHTS, TrainConfig, train_detector
 from evidence.digest import sha256_file
-from evidence.errors import TouchstoneError
+from evidence.errors import TouchstoneError, UsageError
 from exports.command import export_run
 from exports.registry import Registry
 from generators.forge import MANIFEST
@@ -34,12 +35,6 @@ VERSION = "0.1.0"
 DETECTOR = "touchstone-detector"
 # Decoders that ship for `touchstone generate` and the demo: three operators, three factors.
 SHIPPED_DECODERS = ("transposed-k4s2-x2", "haar-x4", "nearest-x8")
-# Noise generators that ship: published name -> system, which is also its run folder.
-SHIPPED_GENERATORS = {
-    "vanilla-mnist": "vanilla",
-    "dcgan-faces": "dcgan",
-    "progressive-faces": "progressive",
-}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,12 +86,13 @@ def _train(chosen: argparse.Namespace) -> None:
 
 
 def _gans(chosen: argparse.Namespace) -> None:
-    for system in SHIPPED_GENERATORS.values():
-        out = chosen.runs / system
+    for row in SHIPPED:
+        out = chosen.runs / row.folder
         if (out / RECORD).is_file():
-            _say(f"{out} holds a trained {system}.")
-        else:
-            run(system, out=out, seed=chosen.seed, resume=(out / CHECKPOINT).is_file())
+            _say(f"{out} holds a trained {row.system}.")
+            continue
+        resume = (out / CHECKPOINT).is_file()
+        run(row.system, out=out, seed=chosen.seed, resume=resume, overrides=row.overrides)
 
 
 def _publish_detector(chosen: argparse.Namespace) -> None:
@@ -117,12 +113,19 @@ def _publish_detector(chosen: argparse.Namespace) -> None:
 
 
 def _publish_generators(chosen: argparse.Namespace) -> None:
-    wanted = {f"reconstruction-{name}": f"family/{name}" for name in SHIPPED_DECODERS} | SHIPPED_GENERATORS
-    for name, folder in wanted.items():
-        if (chosen.runs / folder / RECORD).is_file():
-            _say(f"{export_run(chosen.runs / folder, name, VERSION).label} is published.")
-        else:
-            _say(f"{chosen.runs / folder} holds no finished run; {name} is not published.")
+    decoders = (
+        Shipped(f"reconstruction-{name}", "reconstruction", run=f"family/{name}", version=VERSION)
+        for name in SHIPPED_DECODERS
+    )
+    for row in (*decoders, *SHIPPED):
+        folder = chosen.runs / row.folder
+        if not (folder / RECORD).is_file():
+            _say(f"{folder} holds no finished run; {row.name} is not published.")
+            continue
+        try:
+            _say(f"{export_run(folder, row.name, row.version, part=row.part).label} is published.")
+        except UsageError as error:  # below its floor: it is said, and the others go on
+            _say(f"{row.name} is not published. {error}")
 
 
 _STEPS: dict[str, Callable[[argparse.Namespace], None]] = {

@@ -62,3 +62,8 @@ def test_a_run_of_ones_own_system_is_restored_from_its_folder(pictures: Path, tm
 def test_what_is_no_system_is_named(name: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         catalogue.system(name)
+
+
+def test_a_hyphen_in_a_system_s_name_is_an_underscore() -> None:
+    assert catalogue.system("wgan-gp") is catalogue.system("wgan_gp")
+    assert catalogue.create("wgan-gp", "smoke").origin == "wgan_gp"
