@@ -13,6 +13,8 @@ import numpy as np
 
 from evidence.errors import UsageError
 from exports.slots import Array, Slot
+from generators.expressions import EXPRESSIONS, REST, units_of
+from generators.text.vocabulary import UNKNOWN, tokenise
 
 MOST_LISTED = 20
 
@@ -29,11 +31,9 @@ def class_index(slot: Slot, word: str) -> Array:
 
 def caption_tokens(slot: Slot, caption: str) -> Array:
     """The caption's words by their numbers, cut or filled up to what the graph takes."""
-    from generators.text.vocabulary import tokenise
-
     (length,) = slot.lengths
     tokens: Array = np.asarray(tokenise(caption, slot.names, length), slot.dtype)
-    if not (tokens > 1).any():
+    if not (tokens > UNKNOWN).any():
         said = (
             f"The caption {caption!r} has no word that the model knows."
             if caption.strip()
@@ -44,8 +44,8 @@ def caption_tokens(slot: Slot, caption: str) -> Array:
 
 
 def action_units(slot: Slot, said: str) -> Array:
-    """`AU12=0.8,AU26=0.3` as the intensity of every unit, 0 where none is said."""
-    values: Array = np.zeros(len(slot.names), slot.dtype)
+    """`AU12=0.8,AU26=0.3` as the intensity of every unit; those that are not said are at rest."""
+    values: Array = np.asarray([REST.get(name, 0.0) for name in slot.names], slot.dtype)
     for part in said.split(","):
         name, _, number = (word.strip() for word in part.partition("="))
         if name.upper() not in slot.names:
@@ -56,8 +56,6 @@ def action_units(slot: Slot, said: str) -> Array:
 
 def expression(slot: Slot, name: str) -> Array:
     """The action units of a named expression."""
-    from generators.expressions import EXPRESSIONS, units_of
-
     if name.casefold() not in EXPRESSIONS:
         raise UsageError(f"There is no expression {name!r}.", _known(name, tuple(EXPRESSIONS)))
     return np.asarray(units_of(name.casefold(), slot.names), slot.dtype)

@@ -11,6 +11,7 @@ import numpy as np
 
 from evidence.errors import UsageError
 from evidence.medium import Pixels
+from exports.conditions import expression
 from exports.editing import Box, edit
 from exports.runtime import GeneratorSession
 from exports.sampling import drawn, feeds_of
@@ -51,11 +52,16 @@ def expression_sweep(
 ) -> Iterator[Pixels]:
     """The face at rest, into each expression and back."""
     units = _asked(session, "units", "action units")
+    rest = expression(units, "neutral")
     for target in targets:
         for frame in range(LEG):
             share = 0.5 - 0.5 * np.cos(2 * np.pi * frame / LEG)
             yield edit(
-                session, pixels, {units.name: (target * share).astype(units.dtype)}, seed=seed, box=box
+                session,
+                pixels,
+                {units.name: (rest + share * (target - rest)).astype(units.dtype)},
+                seed=seed,
+                box=box,
             ).pixels
 
 

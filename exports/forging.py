@@ -20,13 +20,15 @@ import numpy as np
 from detector.readers import SUFFIXES
 from evidence.errors import DataError, MediaError
 from evidence.medium import Pixels
+from exports.conditions import angle, caption_tokens, class_index, expression
 from exports.editing import Box, Edited, Mask, edit
 from exports.manifest import Folder, Row
 from exports.registry import ModelEntry
 from exports.runtime import GeneratorSession
 from exports.sampling import drawn, drawn_inputs
-from exports.slots import Array, Feeds, Slot, slot_of, slots_of
+from exports.slots import Feeds, Slot, slot_of, slots_of
 from generators.delivery import Delivery, deliver, png, soft_region
+from generators.expressions import EXPRESSIONS
 
 STRIP = 0.25  # the share of a picture that an outpainted twin has made anew, on one side
 
@@ -187,16 +189,18 @@ def _drawn_conditions(rng: np.random.Generator, slots: dict[str, Slot]) -> tuple
     feeds: Feeds = {}
     for slot in slots.values():
         if slot.role == "label":
-            index = int(rng.integers(len(slot.names)))
-            words["class"], feeds[slot.name] = slot.names[index], np.asarray(index, slot.dtype)
+            words["class"] = str(rng.choice(slot.names))
+            feeds[slot.name] = class_index(slot, words["class"])
         elif slot.role == "tokens":
-            tokens = rng.integers(2, len(slot.names), slot.lengths)
-            tokens[int(rng.integers(3, tokens.size + 1)) :] = 0
-            words["caption"] = " ".join(slot.names[token] for token in tokens if token)
-            feeds[slot.name] = tokens.astype(slot.dtype)
-        elif slot.role in ("units", "yaw"):
-            values: Array = rng.uniform(slot.low, slot.high, slot.lengths).astype(slot.dtype)
-            words[slot.role], feeds[slot.name] = np.round(values, 3).tolist(), values
+            words["caption"] = " ".join(rng.choice(slot.names[2:], min(8, *slot.lengths)))
+            feeds[slot.name] = caption_tokens(slot, words["caption"])
+        elif slot.role == "units":
+            fitting = [name for name, units in EXPRESSIONS.items() if units and units.keys() <= {*slot.names}]
+            words["expression"] = str(rng.choice(fitting))
+            feeds[slot.name] = expression(slot, words["expression"])
+        elif slot.role == "yaw":
+            words["yaw"] = round(float(rng.uniform(slot.low, slot.high)), 1)
+            feeds[slot.name] = angle(slot, words["yaw"])
     return words, feeds
 
 

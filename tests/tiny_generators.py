@@ -35,8 +35,8 @@ def install(folder: Path) -> None:
     _add(folder, "filler", "inpainting", _filler(), [picture, mask])
     _add(folder, "extender", "outpainting", _filler(), [picture, mask])
     face = _row("source", FACE, role="image")
-    units = {"role": "units", "names": ["AU12", "AU26"], "low": 0.0, "high": 1.0}
-    _add(folder, "smiler", "animation", _smiler(), [face, _row("units", ["batch", 2], **units)])
+    units = {"role": "units", "names": ["AU12", "AU26", "AU16"], "low": 0.0, "high": 1.0}
+    _add(folder, "smiler", "animation", _smiler(), [face, _row("units", ["batch", 3], **units)])
     yaw = {"role": "yaw", "low": -45.0, "high": 45.0}
     _add(folder, "turner", "rotation", _turner(), [face, _row("yaw", ["batch"], **yaw)])
 

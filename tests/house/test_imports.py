@@ -48,10 +48,15 @@ def test_the_serving_half_of_the_mixed_rooms_imports_without_torch() -> None:
             "detector.tiles",
             "detector.card",
             "detector.lint",
+            "generators.delivery",
+            "generators.expressions",
             "generators.settle",
+            "generators.text.vocabulary",
+            "exports.forging",
             "exports.registry",
             "exports.runtime",
             "exports.sampling",
+            "exports.films",
         ]
     )
 

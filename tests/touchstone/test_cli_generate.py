@@ -1,0 +1,220 @@
+"""`touchstone generate` does what was asked, where it was asked, and refuses in a sentence what it cannot."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import tiny_generators
+from command_line import Touchstone
+
+from evidence.image import decode_image
+from evidence.medium import Pixels
+from exports.sampling import drawn
+
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture
+def workshop(touchstone: Touchstone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Touchstone:
+    """The command line with the tiny generators."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    tiny_generators.install(folder)
+    monkeypatch.setenv("TOUCHSTONE_MODELS", str(folder))
+    return touchstone
+
+
+@pytest.fixture
+def portrait(tmp_path: Path) -> Path:
+    """A mid-grey PNG of 96 x 80 with some noise."""
+    pixels = np.random.default_rng(0).integers(100, 140, (80, 96, 3), np.uint8)
+    path = tmp_path / "portrait.png"
+    assert cv2.imwrite(str(path), pixels)
+    return path
+
+
+def rows_of(folder: Path) -> Rows:
+    return [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+
+
+def made(folder: Path, row: dict[str, Any]) -> Pixels:
+    return decode_image(folder / row["path"])[1]
+
+
+def test_classes_are_named_or_numbered_and_come_in_turn(workshop: Touchstone, tmp_path: Path) -> None:
+    out = tmp_path / "o"
+    asked = ("--class", "White", "--class", 0, "--count", 4, "--grid")
+    assert workshop("generate", "shades", *asked, "--out", out).code == 0
+    rows = rows_of(out)
+    assert [row["class"] for row in rows] == ["white", "black"] * 2
+    assert [int(made(out, row).mean()) for row in rows] == [255, 0] * 2
+    assert decode_image(out / "shades-0-grid.png")[1].shape == (32, 32, 3)  # a column for each class
+
+    assert workshop("generate", "shades", "--count", 3, "--out", tmp_path / "all").code == 0
+    assert [int(made(tmp_path / "all", row).mean()) for row in rows_of(tmp_path / "all")] == [0, 128, 255]
+
+
+def test_a_caption_is_drawn_by_the_words_that_are_known(workshop: Touchstone, tmp_path: Path) -> None:
+    ran = workshop("generate", "poet", "--caption", "A RED thing", "--count", 1, "--out", tmp_path / "o")
+    assert ran.code == 0
+    (row,) = rows_of(tmp_path / "o")
+    assert row["caption"] == "A RED thing"
+    assert made(tmp_path / "o", row)[0, 0].tolist() == [255, 0, 0]
+
+
+def test_known_pixels_of_a_filled_picture_are_untouched(
+    workshop: Touchstone, portrait: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "o"
+    assert workshop("generate", "filler", "--input", portrait, "--box", "10,20,30,8", "--out", out).code == 0
+    (row,) = rows_of(out)
+    source, result = decode_image(portrait)[1], made(out, row)
+    marked = decode_image(out / row["mask"])[1][..., 0] > 127
+    assert marked.sum() == 30 * 8
+    assert marked[20:28, 10:40].all()
+    assert (result[marked] == 255).all()
+    assert np.array_equal(result[~marked], source[~marked])
+    assert row["parents"] == [decode_image(portrait)[0].sha256]
+
+
+def test_a_mask_is_a_picture_of_the_same_size(workshop: Touchstone, portrait: Path, tmp_path: Path) -> None:
+    mask = np.zeros((80, 96), np.uint8)
+    mask[:5] = 255
+    assert cv2.imwrite(str(tmp_path / "m.png"), mask)
+    assert cv2.imwrite(str(tmp_path / "small.png"), mask[:40])
+    assert cv2.imwrite(str(tmp_path / "none.png"), mask * 0)
+    asked = ("generate", "filler", "--input", portrait, "--out", tmp_path / "o", "--mask")
+    assert workshop(*asked, tmp_path / "m.png").code == 0
+    assert (made(tmp_path / "o", rows_of(tmp_path / "o")[0])[:5] == 255).all()
+    assert "96 x 40 pixels, its picture 96 x 80" in workshop(*asked, tmp_path / "small.png").err
+    assert "No pixel is marked" in workshop(*asked, tmp_path / "none.png").err
+    assert "2 masks for 1 inputs" in workshop(*asked, tmp_path / "m.png", "--mask", tmp_path / "m.png").err
+
+
+def test_a_picture_goes_on_where_it_was_told_to(workshop: Touchstone, portrait: Path, tmp_path: Path) -> None:
+    out = tmp_path / "o"
+    asked = ("--side", "right", "--side", "top", "--extend", 40)
+    assert workshop("generate", "extender", "--input", portrait, *asked, "--out", out).code == 0
+    (row,) = rows_of(out)
+    result = made(out, row)
+    assert result.shape == (120, 136, 3)
+    assert np.array_equal(result[40:, :96], decode_image(portrait)[1])
+    assert (result[:40] == 255).all()
+    assert (result[:, 96:] == 255).all()
+
+
+def test_a_face_keeps_its_detail_and_what_lies_around_it(
+    workshop: Touchstone, portrait: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "o"
+    asked = ("--units", "AU12=0.2", "--box", "16,8,64,64")
+    assert workshop("generate", "smiler", "--input", portrait, *asked, "--out", out).code == 0
+    (row,) = rows_of(out)
+    change = made(out, row).astype(int) - decode_image(portrait)[1]
+    assert np.unique(change[20:60, 28:68]).tolist() in ([25], [26], [25, 26])  # 0.2 of a range of 2
+    outside = np.ones(change.shape[:2], bool)
+    outside[8:72, 16:80] = False
+    assert not change[outside].any()
+    assert row["box"] == [16, 8, 64, 64]
+
+
+def test_the_same_command_again_changes_nothing(workshop: Touchstone, portrait: Path, tmp_path: Path) -> None:
+    asked = ("generate", "turner", "--input", portrait, "--yaw", -20, "--out", tmp_path / "o")
+    assert workshop(*asked).code == 0
+    before = (tmp_path / "o" / "manifest.jsonl").read_text()
+    assert workshop(*asked).code == 0
+    assert (tmp_path / "o" / "manifest.jsonl").read_text() == before
+    assert workshop("generate", "turner", "--input", portrait, "--yaw", 20, "--out", tmp_path / "o").code == 0
+    assert [row["path"] for row in rows_of(tmp_path / "o")] == [
+        "portrait-turner.png",
+        "portrait-turner-2.png",
+    ]
+
+
+def test_an_input_is_never_overwritten(workshop: Touchstone, portrait: Path) -> None:
+    source = portrait.rename(portrait.with_name("x.png"))
+    twin = portrait.with_name("x-mirror.png")
+    twin.write_bytes(source.read_bytes())
+    ran = workshop("generate", "mirror", "--input", source, "--input", twin, "--out", portrait.parent)
+    assert ran.code == 0
+    assert twin.read_bytes() == source.read_bytes()
+    names = [row["path"] for row in rows_of(portrait.parent)]
+    assert names == ["x-mirror-2.png", "x-mirror-mirror.png"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "suffix", "frames"),
+    [
+        (("dots", "--film", "interpolation", "--count", 2), ".mp4", 48),
+        (("dots", "--film", "interpolation", "--count", 2, "--gif"), ".gif", 48),
+        (("turner", "--film", "rotation"), ".mp4", 48),
+    ],
+)
+def test_a_film_has_its_frames(
+    workshop: Touchstone, portrait: Path, tmp_path: Path, asked: tuple[object, ...], suffix: str, frames: int
+) -> None:
+    given = ("--input", portrait) if asked[0] == "turner" else ()
+    ran = workshop("generate", *asked, *given, "--out", tmp_path / "o")
+    assert ran.code == 0, ran.err
+    (row,) = rows_of(tmp_path / "o")
+    path = tmp_path / "o" / row["path"]
+    assert path.suffix == suffix
+    capture = cv2.VideoCapture(str(path))
+    assert sum(1 for _ in iter(lambda: capture.read()[0], False)) == frames
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("dots", "--class", "red"), "takes no --class. It takes --count, --seed, --truncation"),
+        (("shades", "--class", "whit"), "Did you mean white?"),
+        (("shades", "--class", "7"), "a number below 3"),
+        (("shades", "--truncation", "0.5"), "takes no --truncation"),
+        (("poet",), "needs --caption"),
+        (("poet", "--caption", ""), "empty"),
+        (("poet", "--caption", "nothing known"), "It knows 2 words: red, blue."),
+        (("mirror", "--count", "3", "--input", "P"), "takes no --count"),
+        (("filler", "--input", "P"), "needs --mask or --box"),
+        (("filler", "--input", "P", "--box", "90,0,10,10"), "not inside a picture of 96 x 80"),
+        (("filler", "--input", "P", "--box", "a"), "X,Y,W,H"),
+        (("extender", "--input", "P"), "needs --side"),
+        (("extender", "--input", "P", "--side", "up"), "left, right, top, bottom"),
+        (("smiler", "--input", "P"), "needs --units or --expression"),
+        (("smiler", "--input", "P", "--units", "AU12=1.2"), "outside 0 to 1"),
+        (("smiler", "--input", "P", "--units", "AU99=1"), "no action unit 'AU99'"),
+        (("smiler", "--input", "P", "--expression", "smle"), "Did you mean smile"),
+        (("turner", "--input", "P", "--yaw", "60"), "outside -45 to 45 degrees"),
+        (("turner", "--input", "P", "--film", "expression"), "makes one of rotation"),
+        (("dots", "--gif"), "--film"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(
+    workshop: Touchstone, portrait: Path, tmp_path: Path, asked: tuple[str, ...], said: str
+) -> None:
+    words = [str(portrait) if word == "P" else word for word in asked]
+    ran = workshop("generate", *words, "--out", tmp_path / "o")
+    assert ran.code == 2
+    assert said in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_an_interrupted_command_keeps_what_it_has_made(
+    workshop: Touchstone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*given: Any) -> Any:
+        for number, pixels in enumerate(drawn(*given)):
+            if number == 3:
+                signal.raise_signal(signal.SIGINT)
+            yield pixels
+
+    monkeypatch.setattr("exports.sampling.drawn", interrupted)
+    ran = workshop("generate", "dots", "--count", 9, "--out", tmp_path / "o")
+    assert ran.code == 130
+    assert "3 of 9 files are in" in ran.err
+    assert len(rows_of(tmp_path / "o")) == 3
