@@ -54,14 +54,17 @@ def judge(
     """Measure `model`, in eval mode with the average in its generator, against as many held-out reals.
 
     `fid_ratio` is the Frechet distance of the samples over that of an untrained generator's: 0 is perfect,
-    1 is nothing learnt. All distances are on random convolutions, so they compare within this project only.
+    1 is nothing learnt. A system that answers pictures may hand them back untrained, so there the distance of
+    even grey stands below. All are on random convolutions and compare within this project only.
     """
-    untrained = catalogue.build(model.origin, model.config, model.optimisation).eval()
     reals, fakes = _pairs(model, held_out, samples)
     extractor = RandomConvolutions(model.image_shape[0])
-    against = features_of(extractor, _pairs(untrained, held_out, samples)[1])
+    nothing = torch.zeros_like(reals)
+    if model.task in ("noise", "class", "caption"):
+        untrained = catalogue.build(model.origin, model.config, model.optimisation).eval()
+        nothing = _pairs(untrained, held_out, samples)[1]
     real = features_of(extractor, reals)
-    ratio = fid(real, features_of(extractor, fakes)) / fid(real, against)
+    ratio = fid(real, features_of(extractor, fakes)) / fid(real, features_of(extractor, nothing))
     found = compare(extractor, reals, fakes)
     with torch.no_grad():
         own = model.figures(held_out, rng_at(0, 0, "figures", _device(model)))

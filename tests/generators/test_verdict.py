@@ -1,0 +1,69 @@
+"""The verdict on a finished run: what is measured, what a floor refuses, and that it is written down."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from toy_gan import Conditioned
+
+from evidence.errors import UsageError
+from exports.command import export_run
+from generators import catalogue
+from generators.contract import AdversarialModel, Batch, Floor
+from generators.training.command import run
+from generators.verdict import VERDICT, judge
+
+SHAPE = (3, 32, 32)
+
+
+def sampled(made: object, task: str = "noise") -> AdversarialModel:
+    """A DCGAN whose samples are what `made(batch)` gives."""
+    model = catalogue.create("dcgan", "smoke")
+
+    def sample(batch: Batch, count: int, rng: torch.Generator) -> Tensor:
+        return made(batch)[:count]  # type: ignore[operator, no-any-return]
+
+    model.sample = sample  # type: ignore[method-assign, assignment]
+    model.task = task  # type: ignore[misc, assignment]
+    return model
+
+
+@pytest.mark.parametrize("task", ["noise", "rotation"])
+def test_reals_for_fakes_are_no_distance_away(task: str) -> None:
+    found = judge(sampled(lambda batch: batch.images, task), Conditioned(SHAPE), (), samples=256).figures
+    # Means and covariances of one set with itself; 1e-6 of it is what float64 leaves of a root.
+    assert found["fid_ratio"] == pytest.approx(0, abs=1e-6)
+
+
+def test_grey_answers_are_nothing_learnt() -> None:
+    grey = sampled(lambda batch: torch.zeros_like(batch.images), "rotation")
+    assert judge(grey, Conditioned(SHAPE), (), samples=256).figures["fid_ratio"] == pytest.approx(1.0)
+
+
+def test_a_floor_that_is_missed_is_said_in_a_sentence() -> None:
+    grey = sampled(lambda batch: torch.zeros_like(batch.images), "rotation")
+    found = judge(grey, Conditioned(SHAPE), (Floor("fid_ratio", most=0.3),), samples=256)
+    assert not found.ships
+    assert found.missed == ("fid_ratio is 1, but at most 0.3 is the floor.",)
+
+
+def test_no_bound_holds_for_what_is_not_a_number() -> None:
+    assert not Floor("x", least=0.0).holds(float("nan"))
+    assert Floor("x", least=0.5, most=0.9).holds(0.9)
+
+
+def test_a_run_ends_with_its_verdict_and_below_a_floor_it_becomes_no_model(
+    tmp_path: Path, shared_data: Path
+) -> None:
+    run("dcgan", preset="smoke", out=tmp_path / "run")
+    verdict = tmp_path / "run" / VERDICT
+    found = json.loads(verdict.read_text("utf-8"))
+    assert found["samples"] == 512
+    assert "fid_ratio" in found["figures"]
+    verdict.write_text(json.dumps(found | {"missed": ["fid_ratio is 9, but at most 0.3 is the floor."]}))
+    with pytest.raises(UsageError, match="below its floor: fid_ratio is 9"):
+        export_run(tmp_path / "run", "low", "1.0.0")
