@@ -56,13 +56,8 @@ def expression_sweep(
     for target in targets:
         for frame in range(LEG):
             share = 0.5 - 0.5 * np.cos(2 * np.pi * frame / LEG)
-            yield edit(
-                session,
-                pixels,
-                {units.name: (rest + share * (target - rest)).astype(units.dtype)},
-                seed=seed,
-                box=box,
-            ).pixels
+            now = (rest + share * (target - rest)).astype(units.dtype)
+            yield edit(session, pixels, {units.name: now}, seed=seed, box=box).pixels
 
 
 def rotation_sweep(
