@@ -90,10 +90,10 @@ PRESETS = {
             decay_from=0.5,
             ema_half_life_images=500.0,
             precision="bf16",
-            total_images=16_000,
+            total_images=14_000,
         ),
         data="horse2zebra-close",
-        budget_minutes=26.0,
+        budget_minutes=14.0,
         floors=(
             Floor("turned_forward", least=0.5),
             Floor("cycle_l1", most=0.15),
