@@ -72,10 +72,11 @@ PRESETS = {
             discriminator_lr=2e-4,
             ema_half_life_images=2_000.0,
             precision="bf16",
-            total_images=1_000_000,
+            total_images=40_000,
+            decay_from=0.5,
         ),
         data="faces-lfw+faces-celeba",
-        budget_minutes=10.0,
+        budget_minutes=6.0,
         floors=(
             Floor("changed_pixels", most=0),
             Floor("seam_ratio", most=1.2),

@@ -70,10 +70,11 @@ PRESETS = {
             betas=(0.5, 0.9),
             ema_half_life_images=1_000.0,
             precision="bf16",
-            total_images=400_000,
+            total_images=20_000,
+            decay_from=0.5,
         ),
         data="photos",
-        budget_minutes=16.0,
+        budget_minutes=9.0,
         floors=(
             Floor("changed_pixels", most=0),
             Floor("seam_ratio", most=1.2),
