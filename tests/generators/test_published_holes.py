@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import pytest
 import torch
 from torch import nn
@@ -103,6 +105,13 @@ def test_the_published_outpainting_has_the_layers_of_the_papers_table() -> None:
     pairs = zip([5, *widths], widths, taps, strict=False)
     expected = sum(2 * after * (before * size + 1) for before, after, size in pairs) + 16 * 3 * 9 + 3
     assert _weights(generator) == expected
+
+
+@pytest.mark.parametrize("module", [inpainting, outpainting])
+def test_every_tap_that_ships_has_seen_pixels(module: ModuleType) -> None:
+    # A tap that lies outside the padding's reach at no place of a crop keeps its first, random weight.
+    config = module.PRESETS["shipped"].config
+    assert max(config.dilations) <= config.image_size // 4 // 2
 
 
 def test_the_published_outpainting_has_the_papers_critic_and_options() -> None:
