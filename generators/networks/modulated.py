@@ -70,23 +70,28 @@ class ModulatedConv2d(nn.Module):
 
 
 class StyledLayer(nn.Module):
-    """A modulated 3x3 convolution, noise of a learned strength, bias, leaky ReLU."""
+    """A modulated 3x3 convolution, noise of a learned strength (or none), bias, leaky ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, style: int, size: int, *, up: bool) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, style: int, size: int, *, up: bool = False, noisy: bool = True
+    ) -> None:
         super().__init__()
         self.conv = ModulatedConv2d(inputs, outputs, 3, style, up=up)
-        self.strength = nn.Parameter(torch.zeros(()))
         self.bias = nn.Parameter(torch.zeros(outputs))
-        self.register_buffer("noise", torch.randn(size, size))
-        self.noise: Tensor
+        self.noisy = noisy
+        if noisy:
+            self.strength = nn.Parameter(torch.zeros(()))
+            self.register_buffer("noise", torch.randn(size, size))
+            self.noise: Tensor
 
     def forward(self, x: Tensor, w: Tensor, rng: torch.Generator | None) -> Tensor:
         """With `rng` the noise is fresh for each picture, else the layer's own."""
-        x = self.conv(x, w)
-        noise = self.noise
-        if rng is not None:
-            noise = torch.randn(x.shape[0], 1, *x.shape[2:], generator=rng, device=rng.device)
-        x = x + (noise * self.strength).to(x.dtype) + self.bias.to(x.dtype)[:, None, None]
+        x = self.conv(x, w) + self.bias.to(x.dtype)[:, None, None]
+        if self.noisy:
+            noise = self.noise
+            if rng is not None:
+                noise = torch.randn(x.shape[0], 1, *x.shape[2:], generator=rng, device=rng.device)
+            x = x + (noise * self.strength).to(x.dtype)
         return F.leaky_relu(x, 0.2) * HE
 
 
