@@ -157,6 +157,11 @@ def test_samples_use_the_noise_kept_in_the_layers() -> None:
     assert not torch.equal(model.generator.drawn(w, _rng(1)), model.generator.drawn(w, _rng(2)))
 
 
+def test_without_noise_nothing_of_it_is_kept() -> None:
+    names = _stylegan2(noise=False).state_dict()
+    assert not any("noise" in name or "strength" in name for name in names)
+
+
 def test_r3gans_last_layer_is_a_depthwise_convolution_and_a_dense_one() -> None:
     torch.manual_seed(0)
     head = ToLogit(6)
