@@ -25,7 +25,7 @@ STEP = 16  # the largest factor of an image-to-image generator: sides are padded
 SMALLEST = 64
 CORE = 768  # large pictures are made in squares of this side ...
 HALO = 96  # ... each shown with this much of its surroundings, more than a generator looks at
-SURROUNDINGS = 2.0  # a square around a hole is this many times its longer side, where there is room
+SURROUNDINGS = 2.3  # times the hole's longer side is what a context encoder sees: 128 px around 56
 STRIP = 32  # pixels by which a picture is continued at a time
 SOFT = 1 / 16  # the share of a square's side over which a face made anew fades into the picture
 
@@ -53,8 +53,8 @@ def edit(
 ) -> Edited:
     """The picture (H, W, 3) as a generator of any task makes it from `given` conditions and a seed.
 
-    `mask` is True where pixels are to be made, for generators that take one; `box` is where one of a
-    fixed size looks: by default around the hole, or at the central square. Raises `UsageError`.
+    `mask` is True where pixels are to be made, for generators that take one; `box` is where a face system
+    of a fixed size looks, by default at the central square. Raises `UsageError`.
     """
     session = opened(source)
     slots = slots_of(session)
@@ -66,7 +66,7 @@ def edit(
     if holes is not None:
         if mask is None or not mask.any():
             raise UsageError("No pixel is marked to be made.", "Mark some: white in the mask, or a box.")
-        return _filled(session, pixels, feeds, image, holes, mask, box)
+        return _filled(session, pixels, feeds, image, holes, mask)
     task = session.entry.task
     if image.free:
         made = _whole(session, feeds, image, pixels)
@@ -120,43 +120,44 @@ def central(pixels: Pixels) -> Box:
 
 
 def around(mask: Mask) -> Box:
-    """The square around a hole with some of what surrounds it, inside the picture."""
+    """The square with a hole in its middle and what surrounds it; it may reach beyond the picture."""
     rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
     tall, wide = int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
-    side = min(*mask.shape, max(SMALLEST, round(SURROUNDINGS * max(tall, wide))))
-    if side < max(tall, wide):
-        raise UsageError(
-            f"The hole is {wide} x {tall} pixels; the largest square in the picture is {side} wide.",
-            "Mark a smaller part, or name a generator of any size.",
-        )
-    corners = []
-    for first, length, whole in ((columns[0], wide, mask.shape[1]), (rows[0], tall, mask.shape[0])):
-        corners.append(int(np.clip(first + length // 2 - side // 2, 0, whole - side)))
-    return corners[0], corners[1], side, side
+    side = max(SMALLEST, round(SURROUNDINGS * max(tall, wide)))
+    return int(columns[0]) + (wide - side) // 2, int(rows[0]) + (tall - side) // 2, side, side
 
 
 def _filled(
-    session: GeneratorSession,
-    pixels: Pixels,
-    feeds: Feeds,
-    image: Slot,
-    holes: Slot,
-    mask: Mask,
-    box: Box | None,
+    session: GeneratorSession, pixels: Pixels, feeds: Feeds, image: Slot, holes: Slot, mask: Mask
 ) -> Edited:
     """The marked pixels made anew, all others the source's own."""
     result = pixels.copy()
     if image.free:
         made = _whole(session, feeds, image, pixels, holes, mask)
-        result[mask] = made[mask]
-        return Edited(result, mask)
-    box = box or around(mask)
-    cut = _cut(box)
-    small = cv2.resize(mask[cut].astype(np.float32), image.side[::-1], interpolation=cv2.INTER_AREA) > 0
+    else:
+        made = _square(session, feeds, image, pixels, holes, mask)
+    result[mask] = made[mask]
+    return Edited(result, mask)
+
+
+def _square(
+    session: GeneratorSession, feeds: Feeds, image: Slot, pixels: Pixels, holes: Slot, mask: Mask
+) -> Pixels:
+    """The picture with a hole filled by a generator that sees a square with the hole in its middle.
+
+    Where the square reaches beyond the picture it sees a reflection, and of the hole there a hole.
+    """
+    left, top, side, _ = around(mask)
+    height, width = mask.shape
+    rows = (max(0, -top), max(0, top + side - height))
+    columns = (max(0, -left), max(0, left + side - width))
+    seen = np.pad(pixels, (rows, columns, (0, 0)), mode="reflect")
+    marked = np.pad(mask, (rows, columns), mode="reflect")
+    cut = _cut((left + columns[0], top + rows[0], side, side))
+    small = cv2.resize(marked[cut].astype(np.float32), image.side[::-1], interpolation=cv2.INTER_AREA) > 0
     feeds = feeds | {holes.name: small[None].astype(np.float32)}
-    made = _fit(_once(session, feeds, image, _fit(pixels[cut], *image.side)), *pixels[cut].shape[:2])
-    result[cut][mask[cut]] = made[mask[cut]]
-    return Edited(result, mask, box)
+    seen[cut] = _fit(_once(session, feeds, image, _fit(seen[cut], *image.side)), side, side)
+    return seen[rows[0] : rows[0] + height, columns[0] : columns[0] + width]
 
 
 def _faced(session: GeneratorSession, pixels: Pixels, feeds: Feeds, image: Slot, box: Box) -> Edited:
@@ -199,7 +200,7 @@ def _whole(
     tall, wide = (max(SMALLEST, -(-side // STEP) * STEP) for side in (height, width))
     margins = ((0, tall - height), (0, wide - width))
     padded = np.pad(pixels, (*margins, (0, 0)), mode="reflect")
-    marked = None if mask is None else np.pad(mask, margins)
+    marked = None if mask is None else np.pad(mask, margins, mode="reflect")
     made = np.empty_like(padded)
     for rows, seen_rows in _stretches(tall):
         for columns, seen_columns in _stretches(wide):

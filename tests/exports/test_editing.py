@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -11,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from evidence.errors import UsageError
 from exports import editing
-from exports.editing import reconstruct
+from exports.editing import edit, reconstruct
 from exports.registry import ModelEntry
 
 
@@ -60,6 +62,48 @@ def test_a_settled_picture_keeps_the_mean_colour_of_its_original(blur: ModelEntr
     twin = reconstruct(blur, photo)
     assert not np.array_equal(twin, photo)
     assert np.abs(twin.mean((0, 1)) - photo.mean((0, 1))).max() < 1.0
+
+
+@pytest.fixture(scope="module")
+def stamp(tmp_path_factory: pytest.TempPathFactory) -> ModelEntry:
+    """A hole filler of 32 x 32: white in the mask."""
+    nodes = [
+        helper.make_node("Greater", ["mask", "half"], ["hole"]),
+        helper.make_node("Where", ["hole", "white", "pixels"], ["images"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "stamp",
+        [
+            helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 3, 32, 32]),
+            helper.make_tensor_value_info("mask", TensorProto.FLOAT, ["batch", 1, 32, 32]),
+        ],
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", 3, 32, 32])],
+        [numpy_helper.from_array(np.float32(value), name) for name, value in (("half", 0.5), ("white", 1))],
+    )
+    path = tmp_path_factory.mktemp("stamp") / "stamp.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
+    rows = ({"name": "pixels", "role": "image"}, {"name": "mask", "role": "mask"})
+    return replace(ModelEntry.from_file(path, "generator"), task="inpainting", inputs=rows)
+
+
+@pytest.mark.parametrize(
+    "hole",
+    [(10, 20, 12, 30), (0, 5, 20, 20), (60, 70, 20, 20), (0, 0, 60, 96), (5, 0, 3, 100)],
+    ids=["inside", "at the top", "in the corner", "most of it", "all across"],
+)
+def test_a_hole_anywhere_is_filled_whole_and_nothing_else_is_touched(
+    stamp: ModelEntry, hole: tuple[int, int, int, int]
+) -> None:
+    pixels = np.random.default_rng(3).integers(0, 200, (80, 100, 3), dtype=np.uint8)
+    top, left, tall, wide = hole
+    mask = np.zeros((80, 100), bool)
+    mask[top : top + tall, left : left + wide] = True
+    edited = edit(stamp, pixels, mask=mask)
+    assert np.array_equal(edited.pixels[~mask], pixels[~mask])
+    inside = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1).astype(bool)
+    assert edited.pixels[inside].min() > 200 or not inside.any()  # enlarged, so soft at its edge
+    assert edited.pixels[mask].mean() > pixels[mask].mean()
 
 
 def test_a_generator_of_noise_rebuilds_nothing(latent_generator: Path) -> None:
