@@ -68,7 +68,7 @@ PRESETS = {
         # critics lose the halvings that the smaller side has no pixels for. In such crops the outer taps of
         # the widest dilations would only ever see the padding, and fill larger pictures with noise.
         # At an adversarial weight of 0.1 and a critic's rate of 5e-4, without decay, 32 640 crops gave a seam
-        # ratio of 1.26 and coloured squares in the middle of most holes: the critic hardly told real from fake.
+        # ratio of 1.26 and coloured squares amid most holes: its critic hardly told real from fake.
         config=Config(
             width=8,
             dilations=(2, 4, 4, 2),
