@@ -1,0 +1,113 @@
+"""R-precision: does a picture find its own caption among others (Xu et al. 2017, 1711.10485, section 4)?
+
+The caption a picture was made from stands among nine others that differ from it in meaning, drawn as often
+as they are used; guessing finds it once in ten. The paper draws 99 others and judges with the very encoders
+that its generator was trained against. Here the judge is another pair, trained from other first weights on
+the training part alone, which no generator ever sees. Held-out photographs are judged beside the samples:
+what the judge gets wrong on them is not the generator's fault.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from evidence.errors import DataError
+from generators.contract import Batch, TrainingData
+from generators.data.captions import CaptionSet
+from generators.losses.matching import matching_loss, sentence_scores
+from generators.text.matcher import Matcher
+from generators.text.meaning import Meaning
+from generators.training.augment import augment
+from generators.training.budget import rng_at
+
+CANDIDATES = 10
+PICTURES = 512
+BATCH = 32
+KEPT = Path("runs") / "judges"
+
+
+@torch.no_grad()
+def r_precision_of(
+    sample: Callable[[Batch], Tensor], held_out: TrainingData, folder: Path = KEPT
+) -> dict[str, float]:
+    """The share of samples and of photographs whose caption comes first; {} for a set without captions."""
+    if not isinstance(held_out, CaptionSet):
+        return {}
+    judge = load_or_train(held_out.reference, folder)
+    batches = [held_out.draw(BATCH, rng_at(0, n, "r precision")) for n in range(PICTURES // BATCH)]
+    tokens = torch.cat([batch.extra["tokens"] for batch in batches])
+    others = candidates(Meaning.of(held_out)(tokens), rng_at(0, 0, "candidates"))
+    sentences = judge.text(tokens).sentence
+    reals = [judge.pictures(batch.images)[1] for batch in batches]
+    fakes = [judge.pictures(sample(batch).float().cpu())[1] for batch in batches]
+    return {
+        "r_precision": precision(torch.cat(fakes), sentences, others),
+        "r_precision_of_reals": precision(torch.cat(reals), sentences, others),
+    }
+
+
+def candidates(meanings: Tensor, rng: torch.Generator) -> Tensor:
+    """For each caption (N, K) its own number and those of nine that differ in meaning: (N, 10)."""
+    differs = (meanings[:, None] != meanings[None]).any(2)
+    if not differs.any(1).all():
+        raise DataError(
+            "All captions of the held-out pictures mean the same.", "Give captions that tell pictures apart."
+        )
+    others = torch.multinomial(differs.float(), CANDIDATES - 1, replacement=True, generator=rng)
+    return torch.cat((torch.arange(len(meanings))[:, None], others), 1)
+
+
+def precision(pictures: Tensor, sentences: Tensor, candidates: Tensor) -> float:
+    """The share of `pictures` (N, D) that are most like the first of `sentences` (N, D) at `candidates`."""
+    likeness = torch.einsum(
+        "nd,nrd->nr", F.normalize(pictures, dim=1), F.normalize(sentences[candidates], dim=2)
+    )
+    return float((likeness[:, 1:] < likeness[:, :1]).all(1).float().mean())
+
+
+@torch.enable_grad()  # figures are taken without
+def train_judge(data: CaptionSet, *, steps: int = 600, batch: int = 64, seed: int = 1) -> Matcher:
+    """Encoders of pictures and captions in one space, the same for the same `seed` on one kind of machine."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        judge = _shaped(data)
+    meaning = Meaning.of(data)
+    optimiser = torch.optim.AdamW(judge.parameters(), lr=2e-3, weight_decay=1e-2)
+    for step in range(steps):
+        for group in optimiser.param_groups:
+            group["lr"] = 2e-3 * (1 - step / steps)
+        drawn = data.draw(batch, rng_at(seed, step, "judge data"))
+        images = augment(drawn.images, "color,translation", rng_at(seed, step, "judge augment"))
+        tokens = drawn.extra["tokens"]
+        optimiser.zero_grad()
+        scores = sentence_scores(judge.pictures(images)[1], judge.text(tokens).sentence)
+        torch.autograd.backward(matching_loss(scores, meaning.same(tokens)))
+        optimiser.step()
+    return judge.requires_grad_(False).eval()
+
+
+def load_or_train(data: CaptionSet, folder: Path = KEPT) -> Matcher:
+    """The judge of this set kept in `folder`; trained on `data` and kept there the first time."""
+    shape = tuple(data.pixels.shape)
+    key = hashlib.sha256(repr((sorted(data.sha256.items()), shape)).encode())
+    path = folder / f"captions-{key.hexdigest()[:16]}.pt"
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        # Two runs may end at once: each writes its own file, the last rename wins, both are the same.
+        written = path.with_suffix(f".{os.getpid()}")
+        torch.save(train_judge(data).state_dict(), written)
+        written.replace(path)
+    judge = _shaped(data)
+    judge.load_state_dict(torch.load(path, weights_only=True))
+    return judge.requires_grad_(False).eval()
+
+
+def _shaped(data: CaptionSet) -> Matcher:
+    return Matcher(data.pixels.shape[1], len(data.names["words"]), embedding=32, size=64, width=16)
