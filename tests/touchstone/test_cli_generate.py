@@ -218,3 +218,25 @@ def test_an_interrupted_command_keeps_what_it_has_made(
     assert ran.code == 130
     assert "3 of 9 files are in" in ran.err
     assert len(rows_of(tmp_path / "o")) == 3
+
+
+def test_forge_labels_what_chosen_generators_make_of_a_folder(
+    workshop: Touchstone, portrait: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "reals").mkdir()
+    portrait.rename(tmp_path / "reals" / "a.png")
+    (tmp_path / "reals" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    asked = ("forge", "--reals", tmp_path / "reals", "--systems", "mirror,shades")
+    ran = workshop(*asked, "--out", tmp_path / "forged")
+    assert ran.code == 1
+    assert "broken.png" in ran.err
+    assert ran.out.startswith("2 forgeries by 2 generators of 1 reals")
+    rows = rows_of(tmp_path / "forged")
+    assert [(row["label"], row.get("generator")) for row in rows] == [
+        ("real", None),
+        ("fake", "mirror"),
+        ("fake", "shades"),
+    ]
+    inside = workshop(*asked, "--out", tmp_path / "reals" / "forged")
+    assert (inside.code, inside.err.count("\n")) == (2, 1)
+    assert workshop("forge", "--reals", tmp_path / "none", "--out", tmp_path / "o").code == 2
