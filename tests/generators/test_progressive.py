@@ -10,7 +10,8 @@ from torch.nn.functional import avg_pool2d, interpolate
 from toy_gan import pictures
 
 from generators.networks.equalized import EqualizedConv2d, EqualizedLinear, MinibatchDeviation, PixelNorm
-from generators.systems.progressive import PRESETS, Config, Growth, Progressive, sizes
+from generators.networks.growing import Growth
+from generators.systems.progressive import PRESETS, Config, Progressive, growth_at, sizes
 from generators.training.step import Run
 
 SMALL = PRESETS["smoke"].config  # 4, 8, 16 px; 16 images of staying and of fading
@@ -42,17 +43,25 @@ def _model(images_seen: int = 0) -> Progressive:
     ],
 )
 def test_each_size_fades_in_then_stays(seen: int, level: int, alpha: float) -> None:
-    assert Growth.at(seen, SMALL) == Growth(level, alpha)
+    assert growth_at(seen, SMALL) == Growth(level, alpha)
 
 
 def test_a_model_of_one_size_does_not_grow() -> None:
     config = Config(image_size=8, first_size=8)
     assert sizes(config) == [8]
-    assert Growth.at(10**9, config) == Growth(0, 1.0)
+    assert growth_at(10**9, config) == Growth(0, 1.0)
+
+
+def test_the_large_preset_grows_to_128_pixels() -> None:
+    config = PRESETS["large"].config
+    assert sizes(config) == [8, 16, 32, 64, 128]
+    # Four doublings, each of 4 000 images of fading and 8 000 of staying, after 8 000 at the start.
+    assert growth_at(44_000 - 1, config).level == 3
+    assert growth_at(44_000, config) == Growth(4, 0.0)
 
 
 def test_without_fading_a_new_size_is_whole_at_once() -> None:
-    assert Growth.at(16, replace(SMALL, fade_images=0)) == Growth(1, 1.0)
+    assert growth_at(16, replace(SMALL, fade_images=0)) == Growth(1, 1.0)
 
 
 def test_a_new_size_begins_as_the_old_one_enlarged_for_both_players() -> None:

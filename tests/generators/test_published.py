@@ -74,7 +74,7 @@ def test_the_dcgan_doubles_to_the_size_asked_for(kernel: int, size: int) -> None
 
 def test_the_progressive_gan_has_the_released_size_and_options() -> None:
     with torch.device("meta"):
-        whole = progressive.Generator(progressive.Config(image_size=256))
+        whole = _published("progressive", image_size=256).generator
     assert _weights(whole) == pytest.approx(23.0e6, rel=0.005)  # 87.9 MiB in fp32
     preset = progressive.PRESETS["published"]
     options = preset.optimisation
