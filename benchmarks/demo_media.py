@@ -24,9 +24,10 @@ from evidence.jpeg import encode_like
 from evidence.limits import DecodeLimits
 from evidence.medium import Coverage, JpegHistory, Pixels, Sampling
 from evidence.video import read_frames, write_video
+from exports.editing import reconstruct
 from exports.registry import ModelEntry, registry
 from exports.runtime import GeneratorSession
-from exports.sampling import grid, reconstruct, sample
+from exports.sampling import grid, sample
 
 LIMITS = DecodeLimits()
 TWINS = ("pagoda.jpg", "dahlia.jpg", "rocket.jpg", "hopper.jpg", "coffee.png", "astronaut.png")
