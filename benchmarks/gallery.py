@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from generators.verdict import VERDICT
 PAGE = Path("docs/gallery.md")
 PICTURES = Path("docs/gallery")
 MISSES = Path("docs/misses.json")
+README = Path("README.md")
+BEGIN, END = "<!-- systems: written by python -m benchmarks.gallery -->\n", "<!-- end of systems -->\n"
 # What a reader wants of each task first; all figures are in the model's card.
 TELLING = (
     "class_accuracy",
@@ -75,7 +77,28 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.table_only:
         words = _words_before()
     PAGE.write_text("\n".join(page(entries, misses, words)) + "\n", encoding="utf-8")
+    head, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
+    table = "\n".join(short_table(entries, misses))
+    README.write_text(f"{head}{BEGIN}\n{table}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
     return 0
+
+
+def short_table(entries: list[ModelEntry], misses: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """A line for every system of the catalogue: what it does, whose it is, what ships and how it measures."""
+    yield "| system | paper | task | ships as | images seen | measured |"
+    yield "|---|---|---|---|---|---|"
+    for name, row in CATALOGUE.items():
+        own = [entry for entry in entries if _system(entry) == name]
+        task = row.load()[0].task
+        if not own:
+            miss = misses.get(name)
+            said = " ".join(miss["missed"]) if miss else "not trained for a release"
+            yield f"| `{name}` | {row.paper} | {task} | does not ship | {_seen(miss)} | {said} |"
+            continue
+        first = own[0]
+        links = ", ".join(f"[{entry.name}](docs/gallery.md#{entry.name})" for entry in own)
+        figures = _telling(first.metrics.get("verdict", {}).get("figures", {}))
+        yield f"| `{name}` | {row.paper} | {task} | {links} | {_seen(first.training)} | {figures} |"
 
 
 def page(
@@ -168,6 +191,10 @@ def _missed_row(name: str, miss: dict[str, Any] | None) -> str:
         f"| {name} | {miss['images_seen']:,} | {miss['seconds'] / 60:.0f} min, {miss['hardware']} "
         f"| {' '.join(miss['missed'])} | {_telling(miss['figures'])} |"
     )
+
+
+def _seen(training: Mapping[str, Any] | None) -> str:
+    return f"{training['images_seen']:,}" if training else ""
 
 
 def _telling(figures: dict[str, float]) -> str:

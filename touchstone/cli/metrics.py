@@ -68,9 +68,7 @@ def metrics(
         _print(found)
 
 
-def _fakes(
-    source: str, models: Registry, count: int | None, size: int | None, seed: int
-) -> PictureSet:
+def _fakes(source: str, models: Registry, count: int | None, size: int | None, seed: int) -> PictureSet:
     """The folder or known set `source`, or as many samples of the generator of that name."""
     from exports.sampling import sample
     from generators.data.shards import NAMES
