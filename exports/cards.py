@@ -12,10 +12,11 @@ from typing import Any
 MISSING = "Not recorded."
 MOST_NAMES = 20  # classes or action units that a card lists; of a vocabulary it says the size
 
-PURPOSE = (
-    "Makes labelled forgeries, so that detectors can be trained and measured. Its pictures depict nobody "
-    "and nothing that is so; whoever passes them on says that they are generated."
+PURPOSE = "Makes labelled forgeries, so that detectors can be trained and measured. {what}"
+DRAWN = (
+    "Its pictures depict nobody and nothing that is so; whoever passes them on says that they are generated."
 )
+CHANGED = "What it makes of a picture never was so; whoever passes it on says that it is generated."
 
 
 def write_generator_card(record: Mapping[str, Any]) -> str:
@@ -37,7 +38,7 @@ def write_generator_card(record: Mapping[str, Any]) -> str:
     parts = [
         f"# {record['name']} {record['version']}",
         f"A generator: {record.get('task') or 'task not recorded'}. {record.get('paper', '')}".strip(),
-        PURPOSE,
+        PURPOSE.format(what=CHANGED if _takes_pictures(record) else DRAWN),
         _section("File", file),
         _section("Traces it leaves", record.get("tags")),
         _section("Training", training),
@@ -53,6 +54,10 @@ def write_generator_card(record: Mapping[str, Any]) -> str:
 def _section(title: str, facts: Mapping[str, Any] | None) -> str:
     lines = [f"- {name.replace('_', ' ')}: {_value(value)}" for name, value in (facts or {}).items() if value]
     return f"## {title}\n\n" + ("\n".join(lines) or MISSING)
+
+
+def _takes_pictures(record: Mapping[str, Any]) -> bool:
+    return any(item.get("role") == "image" for item in record.get("inputs", ()))
 
 
 def _judged(verdict: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from detector.model import FakeDetector, save
 from detector.train import WEIGHTS
 from evidence.errors import DataError, ParityError, UsageError
 from exports import command
+from exports.cards import write_generator_card
 from exports.command import export_int8, export_quantised, export_run
 from exports.parity import HALF, check_detector, check_generator
 from exports.quantize import Gate
@@ -109,6 +110,15 @@ def test_what_a_run_was_judged_by_stands_on_its_card_beside_its_floors(
     assert "- class accuracy: 0.97 (floor: at least 0.95)" in card
     assert "- fid ratio: 0.125\n" in card
     assert "512 samples against as many held-out pictures" in card
+
+
+def test_a_card_says_of_generators_that_change_pictures_what_they_do_to_people() -> None:
+    record = {"name": "g", "version": "1", "file": "g.onnx", "sha256": "0", "size_bytes": 1}
+    source = {"name": "source", "dtype": "float32", "shape": ["batch", 3, 64, 64], "role": "image"}
+    assert "depict nobody" in write_generator_card(record)
+    changed = write_generator_card({**record, "inputs": [source]})
+    assert "depict nobody" not in changed
+    assert "What it makes of a picture never was so" in changed
 
 
 def test_a_run_below_its_floor_or_interrupted_becomes_no_model(tmp_path: Path, models: Registry) -> None:
