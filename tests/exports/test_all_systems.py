@@ -12,7 +12,7 @@ from exports.to_onnx import Identity, export_generator
 from generators import catalogue
 from generators.contract import AdversarialModel
 
-SIZES = ((64, 64), (80, 128))
+SIZES = ((64, 64), (64, 80))
 
 
 def smoke(name: str) -> AdversarialModel:
