@@ -12,6 +12,7 @@ from evidence.errors import UsageError
 from generators import catalogue
 from generators.contract import AdversarialModel, Batch
 from generators.networks.resnet import ResnetTranslator
+from generators.networks.upsamplers import UPSAMPLERS
 from generators.systems import cyclegan, pix2pix
 from generators.training.pool import ImagePool
 from generators.training.step import Run
@@ -116,8 +117,8 @@ def test_without_pictures_to_answer_they_say_so(name: str) -> None:
         catalogue.create(name, "smoke").sample(None, 2, _rng())
 
 
-@pytest.mark.parametrize("up", ["transposed-k3s2", "nearest"])
-def test_both_upsamplers_translate_any_multiple_of_four(up: str) -> None:
+@pytest.mark.parametrize("up", UPSAMPLERS)
+def test_every_upsampler_translates_any_multiple_of_four(up: str) -> None:
     model = catalogue.create("cyclegan", "smoke", up=up).eval()
     assert model.fingerprint()["upsampler"] == up
     for part in model.parts:
