@@ -12,7 +12,7 @@ from touchstone.cli.guard import SOME_FAILED
 if TYPE_CHECKING:
     from exports.registry import ModelEntry
 
-_HEADINGS = ("model, * is the default", "kind", "MB", "images", "alarms")
+_HEADINGS = ("model, * is the default", "what it does", "MB", "images", "alarms")
 
 group = typer.Typer()
 
@@ -27,7 +27,9 @@ def models(
     context: typer.Context,
     json: Annotated[bool, typer.Option("--json", help="Every field of every model, as JSON.")] = False,
 ) -> None:
-    """What is installed: images seen in training, false alarms as calibrated; --json has all of it.
+    """What is installed: its task, images seen in training, false alarms as calibrated.
+
+    --json has all that is known of each.
 
     Example: `touchstone models --json`
     """
@@ -41,7 +43,7 @@ def models(
         print(json_module.dumps([entry.to_dict() for entry in entries], indent=2))
         return
     for cells in [_HEADINGS, *map(_cells, entries)]:
-        print("{:<42}{:<10}{:>8}{:>11}{:>8}".format(*cells))
+        print("{:<42}{:<16}{:>8}{:>11}{:>8}".format(*cells))
 
 
 @group.command()
@@ -87,7 +89,7 @@ def _cells(entry: ModelEntry) -> tuple[str, ...]:
     rate = f"{calibration['false_alarm_rate']:.1%}" if calibration.get("n") else ""
     return (
         f"{entry.label} {'*' if entry.default else ''}",
-        entry.kind,
+        entry.task if entry.kind == "generator" else entry.kind,
         f"{entry.size_bytes / 1e6:.2f}",
         f"{seen:,}" if isinstance(seen, int) else "",
         rate,
