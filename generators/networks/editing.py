@@ -17,7 +17,8 @@ class FaceEditor(nn.Module):
 
     As released, the units are constant planes beside the picture and the net draws a new face. The `quick`
     form learns in minutes: units are gain and shift of the blocks' norms, since of a constant plane the first
-    instance norm leaves next to nothing, and the net draws what is added to the face it is given.
+    instance norm leaves next to nothing; and the net draws, at half the side, what is added to the face it is
+    given. At the whole side it would first find the dots that make the critic read any unit.
     """
 
     def __init__(self, *, width: int, blocks: int, units: int, quick: bool) -> None:
@@ -30,12 +31,13 @@ class FaceEditor(nn.Module):
             *_normed(nn.Conv2d(2 * width, 4 * width, 4, 2, 1, bias=False), 4 * width),
         )
         self.blocks = nn.ModuleList(Residual(4 * width, units if quick else 0) for _ in range(blocks))
-        self.up = nn.Sequential(
-            *_normed(nn.ConvTranspose2d(4 * width, 2 * width, 4, 2, 1, bias=False), 2 * width),
-            *_normed(nn.ConvTranspose2d(2 * width, width, 4, 2, 1, bias=False), width),
-        )
-        self.colour = nn.Conv2d(width, 3, 7, 1, 3, bias=False)
-        self.attention = nn.Conv2d(width, 1, 7, 1, 3, bias=False)
+        ups = _normed(nn.ConvTranspose2d(4 * width, 2 * width, 4, 2, 1, bias=False), 2 * width)
+        if not quick:
+            ups += _normed(nn.ConvTranspose2d(2 * width, width, 4, 2, 1, bias=False), width)
+        self.up = nn.Sequential(*ups)
+        last = 2 * width if quick else width
+        self.colour = nn.Conv2d(last, 3, 7, 1, 3, bias=False)
+        self.attention = nn.Conv2d(last, 1, 7, 1, 3, bias=False)
         if quick:
             nn.init.normal_(self.colour.weight, 0.0, 0.002)  # hardly an edit to begin with
         else:
@@ -58,6 +60,9 @@ class FaceEditor(nn.Module):
         colour = self.colour(x).float()
         if not self.quick:
             return attention * image + (1 - attention) * colour.tanh(), attention
+        attention, colour = (
+            F.interpolate(drawn, scale_factor=2.0, mode="bilinear") for drawn in (attention, colour)
+        )
         # A clamp has no gradient outside its range, so training sees the bare sum.
         edited = image + (1 - attention) * colour
         return (edited if self.training else edited.clamp(-1, 1)), attention
