@@ -125,13 +125,11 @@ class Generator(nn.Module):
         widths = _widths(config.generator_width, config)[::-1]
         self.shape = (widths[0], *(2 * (config.image_size >> config.halvings,)))
         self.condense = _condense(config)
-        self.project = nn.Linear(
-            config.latent + config.condensed, widths[0] * self.shape[1] * self.shape[2], bias=False
-        )
+        self.project = nn.Linear(config.latent + config.condensed, widths[0] * self.shape[1] * self.shape[2])
         layers: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU()]
         for inputs, outputs in pairwise(widths):
-            layers += [_up(inputs, outputs, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
-        self.layers = nn.Sequential(*layers, _up(widths[-1], 3, bias=True), nn.Tanh())
+            layers += [_up(inputs, outputs), nn.BatchNorm2d(outputs), nn.ReLU()]
+        self.layers = nn.Sequential(*layers, _up(widths[-1], 3), nn.Tanh())
         self.apply(_initialise)
 
     def forward(self, caption: Caption, z: Tensor) -> Tensor:
@@ -153,7 +151,7 @@ class Discriminator(nn.Module):
         widths = (3, *_widths(config.discriminator_width, config))
         for n, (inputs, outputs) in enumerate(pairwise(widths)):
             normed = config.discriminator_norm and n > 0
-            layers.append(nn.Conv2d(inputs, outputs, 5, 2, 2, bias=not normed))
+            layers.append(nn.Conv2d(inputs, outputs, 5, 2, 2))
             layers += [nn.BatchNorm2d(outputs)] if normed else []
             layers.append(nn.LeakyReLU(0.2))
         self.layers = nn.Sequential(*layers)
@@ -161,7 +159,7 @@ class Discriminator(nn.Module):
         top, bottom = widths[-1], config.image_size >> config.halvings
         norm = nn.BatchNorm2d(top) if config.discriminator_norm else nn.Identity()
         self.joint = nn.Sequential(
-            nn.Conv2d(top + config.condensed, top, 1, bias=not config.discriminator_norm),
+            nn.Conv2d(top + config.condensed, top, 1),
             norm,
             nn.LeakyReLU(0.2),
             nn.Flatten(),
@@ -239,8 +237,8 @@ def _condense(config: Config) -> nn.Module:
     return nn.Sequential(nn.Linear(config.text, config.condensed), nn.LeakyReLU(0.2))
 
 
-def _up(inputs: int, outputs: int, *, bias: bool) -> nn.ConvTranspose2d:
-    return nn.ConvTranspose2d(inputs, outputs, 5, 2, 2, output_padding=1, bias=bias)
+def _up(inputs: int, outputs: int) -> nn.ConvTranspose2d:
+    return nn.ConvTranspose2d(inputs, outputs, 5, 2, 2, output_padding=1)
 
 
 def _initialise(module: nn.Module) -> None:
