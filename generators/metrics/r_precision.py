@@ -1,10 +1,11 @@
 """R-precision: does a picture find its own caption among others (Xu et al. 2017, 1711.10485, section 4)?
 
-The caption a picture was made from stands among nine others that differ from it in meaning, drawn as often
-as they are used; guessing finds it once in ten. The paper draws 99 others and judges with the very encoders
-that its generator was trained against. Here the judge is another pair, trained from other first weights on
-the training part alone, which no generator ever sees. Held-out photographs are judged beside the samples:
-what the judge gets wrong on them is not the generator's fault.
+Held-out captions are put into groups of ten that all differ in meaning, drawn as often as they are used; each
+picture of a group chooses among the ten. So whoever always chooses alike is right once in ten, though half
+of the faces share two captions. The paper draws 99 others, and its judge is the very pair of encoders that
+the generator was trained against. Here the judge is another pair, trained from other first weights on the
+training part alone, which no generator ever sees. Held-out photographs are judged beside the samples: what
+the judge gets wrong on them is not the generator's fault.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from generators.training.augment import augment
 from generators.training.budget import rng_at
 
 CANDIDATES = 10
+GROUPS = 100
 PICTURES = 512
 BATCH = 32
 KEPT = Path("runs") / "judges"
@@ -43,33 +45,39 @@ def r_precision_of(
     judge = load_or_train(held_out.reference, folder)
     batches = [held_out.draw(BATCH, rng_at(0, n, "r precision")) for n in range(PICTURES // BATCH)]
     tokens = torch.cat([batch.extra["tokens"] for batch in batches])
-    others = candidates(Meaning.of(held_out)(tokens), rng_at(0, 0, "candidates"))
+    groups = groups_of(Meaning.of(held_out)(tokens), rng_at(0, 0, "groups"))
     sentences = judge.text(tokens).sentence
     reals = [judge.pictures(batch.images)[1] for batch in batches]
     fakes = [judge.pictures(sample(batch).float().cpu())[1] for batch in batches]
     return {
-        "r_precision": precision(torch.cat(fakes), sentences, others),
-        "r_precision_of_reals": precision(torch.cat(reals), sentences, others),
+        "r_precision": precision(torch.cat(fakes), sentences, groups),
+        "r_precision_of_reals": precision(torch.cat(reals), sentences, groups),
     }
 
 
-def candidates(meanings: Tensor, rng: torch.Generator) -> Tensor:
-    """For each caption (N, K) its own number and those of nine that differ in meaning: (N, 10)."""
-    differs = (meanings[:, None] != meanings[None]).any(2)
-    if not differs.any(1).all():
+def groups_of(meanings: Tensor, rng: torch.Generator) -> Tensor:
+    """Numbers of captions (G, 10) whose `meanings` (N, K) differ; fewer in a group where there are fewer."""
+    _, kinds = torch.unique(meanings, dim=0, return_inverse=True)
+    size = min(CANDIDATES, int(kinds.max()) + 1)
+    if size < 2:
         raise DataError(
             "All captions of the held-out pictures mean the same.", "Give captions that tell pictures apart."
         )
-    others = torch.multinomial(differs.float(), CANDIDATES - 1, replacement=True, generator=rng)
-    return torch.cat((torch.arange(len(meanings))[:, None], others), 1)
+    groups = []
+    for _ in range(GROUPS):
+        chosen: dict[int, int] = {}
+        for number in torch.randperm(len(kinds), generator=rng).tolist():
+            chosen.setdefault(int(kinds[number]), number)
+        groups.append(list(chosen.values())[:size])
+    return torch.tensor(groups)
 
 
-def precision(pictures: Tensor, sentences: Tensor, candidates: Tensor) -> float:
-    """The share of `pictures` (N, D) that are most like the first of `sentences` (N, D) at `candidates`."""
-    likeness = torch.einsum(
-        "nd,nrd->nr", F.normalize(pictures, dim=1), F.normalize(sentences[candidates], dim=2)
-    )
-    return float((likeness[:, 1:] < likeness[:, :1]).all(1).float().mean())
+def precision(pictures: Tensor, sentences: Tensor, groups: Tensor) -> float:
+    """The share of `pictures` (N, D) that in their group (G, R) are most like their own of `sentences`."""
+    seen, said = F.normalize(pictures, dim=1)[groups], F.normalize(sentences, dim=1)[groups]
+    likeness = torch.einsum("gpd,gcd->gpc", seen, said)
+    own = torch.arange(groups.shape[1])
+    return float((likeness.argmax(2) == own).float().mean())
 
 
 @torch.enable_grad()  # figures are taken without
