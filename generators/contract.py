@@ -126,7 +126,7 @@ class Optimisation:
                 penalty_weight=_between(self.penalty_weight, self.final_penalty_weight, done),
             )
         start = self.decay_from * self.total_images
-        if images_seen <= start:
+        if self.decay_from >= 1 or images_seen <= start:
             return self
         left = max(0.0, (self.total_images - images_seen) / (self.total_images - start))
         return replace(

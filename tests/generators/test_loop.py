@@ -13,6 +13,7 @@ import torch
 from toy_gan import ToyConfig, pictures, toy
 
 from evidence.errors import ConfigMismatch, Diverged, OutputError, TrainingError
+from generators.contract import Optimisation
 from generators.training import checkpoint
 from generators.training.loop import Cadence, Progress, train
 
@@ -228,3 +229,10 @@ def test_an_error_of_the_code_is_not_dressed_up(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(model, "generator_loss", fails)
     with pytest.raises(RuntimeError, match="mat1"):
         train(model, pictures(), out=tmp_path / "run", cadence=BUSY, device="cpu")
+
+
+def test_rates_stay_without_a_decay_even_past_the_last_image() -> None:
+    constant = Optimisation(total_images=10)
+    assert constant.at(11) == constant
+    falling = Optimisation(total_images=10, generator_lr=1.0, decay_from=0.5)
+    assert [falling.at(seen).generator_lr for seen in (5, 10, 12)] == [1.0, 0.0, 0.0]
