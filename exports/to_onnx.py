@@ -134,6 +134,7 @@ def trace(net: nn.Module, interface: Interface) -> torch.onnx.ONNXProgram:
         with warnings.catch_warnings():
             # Several inputs share their batch, and torch regrets that it can name it only once.
             warnings.filterwarnings("ignore", message="# The axis name", category=UserWarning)
+            warnings.simplefilter("ignore", FutureWarning)  # torch tells itself what it will change
             program = torch.onnx.export(
                 frozen,
                 (),
