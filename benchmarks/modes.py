@@ -52,14 +52,14 @@ POINT_OPTIONS = Optimisation(
 )
 STACK_OPTIONS = Optimisation(
     batch=64,
-    generator_lr=5e-4,
-    discriminator_lr=5e-4,
+    generator_lr=1e-3,
+    discriminator_lr=1e-3,
     betas=(0.0, 0.9),
     penalty="r1r2",
     penalty_weight=1.0,
-    ema_half_life_images=20_000.0,
+    ema_half_life_images=10_000.0,
     total_images=2_000_000,
-    anneal_images=200_000,
+    anneal_images=150_000,
     final_lr=2e-4,
     final_beta2=0.99,
     final_penalty_weight=0.1,
@@ -214,7 +214,7 @@ class StackConfig:
     """Convolutional players with `width` channels at 14 pixels and twice as many at 7."""
 
     latent: int = 64
-    width: int = 64
+    width: int = 32
     channels: int = 3
     image_size: int = 28
 
