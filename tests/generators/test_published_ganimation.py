@@ -17,6 +17,12 @@ def _meta() -> ganimation.Ganimation:
         return ganimation.Ganimation(preset.config, preset.optimisation)
 
 
+def _smoke() -> ganimation.Ganimation:
+    model = catalogue.create("ganimation", "smoke")
+    assert isinstance(model, ganimation.Ganimation)
+    return model
+
+
 def _weights(module: nn.Module) -> int:
     return sum(weight.numel() for weight in module.parameters())
 
@@ -78,7 +84,7 @@ def test_ganimation_trains_as_released() -> None:
 
 
 def test_the_mask_keeps_the_source_as_in_the_code_not_as_in_the_paper() -> None:
-    model = catalogue.create("ganimation", "smoke").eval()
+    model = _smoke().eval()
     faces, units = torch.rand(2, 3, 32, 32), torch.rand(2, 17)
     nn.init.zeros_(model.generator.attention.weight)  # A = 1/2 everywhere
     nn.init.zeros_(model.generator.colour.weight)  # C = 0
@@ -90,7 +96,7 @@ def test_the_mask_keeps_the_source_as_in_the_code_not_as_in_the_paper() -> None:
 
 
 def test_the_losses_are_the_sum_of_their_weighted_parts() -> None:
-    model = catalogue.create("ganimation", "smoke").train()
+    model = _smoke().train()
     config = model.config
     batch = Batch(torch.rand(4, 3, 32, 32) * 2 - 1, extra={"units": torch.rand(4, 17)})
     loss = model.generator_loss(batch, torch.Generator().manual_seed(0))
