@@ -72,6 +72,8 @@ CATALOGUE = {
         System(
             "outpainting", "generators.systems.outpainting", "Outpainting", "photos", "Teterwak et al. 2019"
         ),
+        System("tac_gan", "generators.systems.tac_gan", "TacGan", "captions", "Dash et al. 2017"),
+        System("attngan", "generators.systems.attngan", "AttnGan", "captions", "Xu et al. 2017"),
         System("dr_gan", "generators.systems.dr_gan", "DrGan", "poses", "Tran et al. 2017"),
         System("tp_gan", "generators.systems.tp_gan", "TpGan", "poses", "Huang et al. 2017"),
         System("ganimation", "generators.systems.ganimation", "Ganimation", "units", "Pumarola et al. 2018"),
@@ -80,9 +82,13 @@ CATALOGUE = {
 
 
 def system(name: str) -> System:
-    """The row called `name`, or the class at `FILE.py:CLASS`; raises UsageError with the known names."""
+    """The row called `name`, or the class at `FILE.py:CLASS`; raises UsageError with the known names.
+
+    `wgan-gp` is `wgan_gp`.
+    """
     if ".py:" in name:
         return _system_of_file(name)
+    name = name.replace("-", "_")
     if name not in CATALOGUE:
         raise UsageError(
             f"There is no system {name!r}.",
@@ -126,7 +132,7 @@ def build(name: str, config: Any, optimisation: Optimisation, *, seed: int = 0) 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = system(name).load()[0](config, optimisation)
-    model.origin = name
+    model.origin = name if ".py:" in name else model.name
     return model
 
 

@@ -24,8 +24,7 @@ from generators.contract import Batch, TrainingData
 from generators.data.captions import CaptionSet
 from generators.losses.matching import matching_loss, sentence_scores
 from generators.text.matcher import Matcher
-from generators.text.meaning import Meaning
-from generators.training.augment import augment
+from generators.text.meaning import Meaning, classes_of
 from generators.training.budget import rng_at
 
 CANDIDATES = 10
@@ -81,22 +80,22 @@ def precision(pictures: Tensor, sentences: Tensor, groups: Tensor) -> float:
 
 
 @torch.enable_grad()  # figures are taken without
-def train_judge(data: CaptionSet, *, steps: int = 600, batch: int = 64, seed: int = 1) -> Matcher:
+def train_judge(data: CaptionSet, *, steps: int = 900, batch: int = 64, seed: int = 1) -> Matcher:
     """Encoders of pictures and captions in one space, the same for the same `seed` on one kind of machine."""
+    meaning = Meaning.of(data)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         judge = _shaped(data)
-    meaning = Meaning.of(data)
     optimiser = torch.optim.AdamW(judge.parameters(), lr=2e-3, weight_decay=1e-2)
     for step in range(steps):
         for group in optimiser.param_groups:
             group["lr"] = 2e-3 * (1 - step / steps)
         drawn = data.draw(batch, rng_at(seed, step, "judge data"))
-        images = augment(drawn.images, "color,translation", rng_at(seed, step, "judge augment"))
         tokens = drawn.extra["tokens"]
         optimiser.zero_grad()
-        scores = sentence_scores(judge.pictures(images)[1], judge.text(tokens).sentence)
-        torch.autograd.backward(matching_loss(scores, meaning.same(tokens)))
+        whole, sentence = judge.pictures(drawn.images)[1], judge.text(tokens).sentence
+        matching = matching_loss(sentence_scores(whole, sentence), meaning.same(tokens))
+        torch.autograd.backward(matching + 4 * judge.naming_loss(whole, sentence, meaning(tokens)))
         optimiser.step()
     return judge.requires_grad_(False).eval()
 
@@ -118,4 +117,11 @@ def load_or_train(data: CaptionSet, folder: Path = KEPT) -> Matcher:
 
 
 def _shaped(data: CaptionSet) -> Matcher:
-    return Matcher(data.pixels.shape[1], len(data.names["words"]), embedding=32, size=64, width=16)
+    return Matcher(
+        data.pixels.shape[1],
+        len(data.names["words"]),
+        embedding=32,
+        size=64,
+        width=16,
+        classes=len(classes_of(data)),
+    )

@@ -47,6 +47,7 @@ class Config:
     length: int = 18  # words of a caption that are read
     matching_images: int = 5_000_000
     matching_batch: int = 128
+    naming_weight: float = 0.0
     words: tuple[str, ...] = ("", "?", "flower")
     classes: tuple[str, ...] = ("flower",)
 
@@ -77,8 +78,9 @@ PRESETS = {
             matcher_width=16,
             dropout=0.0,
             length=22,
-            matching_images=25_600,
+            matching_images=80_000,
             matching_batch=64,
+            naming_weight=4.0,
         ),
         optimisation=Optimisation(
             batch=32,

@@ -1,0 +1,1 @@
+"""Captions: their words, what they mean, and the encoders that read them."""

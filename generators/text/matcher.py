@@ -9,7 +9,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from generators.text.encoder import CaptionEncoder
 
@@ -38,7 +40,11 @@ class PictureEncoder(nn.Module):
 
 
 class Matcher(nn.Module):
-    """A caption encoder and a picture encoder with outputs of one `size`."""
+    """A caption encoder and a picture encoder with outputs of one `size`, and a layer that names `classes`.
+
+    Picture and caption naming the classes through one layer is no part of AttnGAN's matching loss. With few
+    pictures both learn many times sooner by it, and to say it alike.
+    """
 
     def __init__(
         self,
@@ -48,11 +54,13 @@ class Matcher(nn.Module):
         embedding: int,
         size: int,
         width: int,
+        classes: int,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.text = CaptionEncoder(vocabulary, embedding=embedding, size=size, dropout=dropout)
         self.pictures = PictureEncoder(image_size, width=width, size=size)
+        self.naming = nn.Linear(size, classes) if classes else None
 
     @classmethod
     def of(cls, config: Any) -> Matcher:
@@ -63,8 +71,15 @@ class Matcher(nn.Module):
             embedding=config.embedding,
             size=config.text,
             width=config.matcher_width,
+            classes=len(config.classes) if config.naming_weight else 0,
             dropout=config.dropout,
         )
+
+    def naming_loss(self, whole: Tensor, sentence: Tensor, named: Tensor) -> Tensor:
+        """How ill pictures (B, D) and captions (B, D) name the classes `named` (B, K), 0 or 1."""
+        assert self.naming is not None
+        logits = self.naming(torch.cat((whole, sentence))).float()
+        return F.binary_cross_entropy_with_logits(logits, named.repeat(2, 1))
 
 
 def _stage(inputs: int, outputs: int, stride: int) -> list[nn.Module]:

@@ -88,16 +88,19 @@ class CaptionModel(AdversarialModel):
             caption: Caption = self.matcher.text(self.tokens(batch))
         return caption
 
-    def matches(self, images: Tensor, caption: Caption, same: Tensor) -> dict[str, Tensor]:
-        """The matching losses of images and their captions, by name."""
-        _, whole = self.discriminator(images)
-        return {"sentence_match": matching_loss(sentence_scores(whole, caption.sentence), same)}
+    def matches(self, seen: tuple[Tensor, Tensor], caption: Caption, same: Tensor) -> dict[str, Tensor]:
+        """The matching losses of what the matcher sees in images, and of their captions, by name."""
+        return {"sentence_match": matching_loss(sentence_scores(seen[1], caption.sentence), same)}
 
     def discriminator_loss(self, batch: Batch, rng: torch.Generator) -> Losses:
         if self.phase() == DRAWING:
             return self.drawing_discriminator_loss(batch, rng)
         tokens = self.tokens(batch)
-        parts = self.matches(batch.images, self.matcher.text(tokens), self.meaning.same(tokens))
+        seen, caption = self.discriminator(batch.images), self.matcher.text(tokens)
+        parts = self.matches(seen, caption, self.meaning.same(tokens))
+        if self.config.naming_weight:
+            naming = self.matcher.naming_loss(seen[1], caption.sentence, self.meaning(tokens))
+            parts["naming"] = self.config.naming_weight * naming
         return Losses(torch.stack(list(parts.values())).sum(), parts)
 
     def generator_loss(self, batch: Batch, rng: torch.Generator) -> Losses:
