@@ -62,9 +62,8 @@ PRESETS = {
         budget_minutes=6_000.0,
     ),
     "shipped": Preset(
-        # 64 px by stages of 16 and 32: what a shared core learns. No batch norm in D, but R1 and DiffAugment, as
-        # `dcgan.py` found. Lambda is 1: encoders that saw 4 000 faces and not ImageNet are easily deceived,
-        # and what deceives them must not outweigh the critics.
+        # 64 px, what a shared core can learn. R1 and DiffAugment for D's batch norm, as `dcgan.py` found; lambda
+        # 1, since encoders that saw 4 000 faces and not ImageNet are easily deceived.
         config=Config(
             image_size=64,
             deep=128,
