@@ -62,7 +62,7 @@ PRESETS = {
         budget_minutes=6_000.0,
     ),
     "shipped": Preset(
-        # 64 px, what a shared core can learn. R1 and DiffAugment for D's batch norm, as `dcgan.py` found; lambda
+        # 64 px for a shared core. R1 and DiffAugment instead of D's batch norm, as `dcgan.py` found; lambda
         # 1, since encoders that saw 4 000 faces and not ImageNet are easily deceived.
         config=Config(
             image_size=64,
