@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-from tiny_detector import picture
+
+from tests.tiny_detector import picture
 
 
 @dataclass(frozen=True)

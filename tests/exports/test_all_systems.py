@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from toy_gan import Conditioned
 
 from exports.parity import BATCHES, TOLERANCE, check_generator
 from exports.to_onnx import Identity, export_generator
 from generators import catalogue
 from generators.contract import AdversarialModel
+from tests.toy_gan import Conditioned
 
 SIZES = ((64, 64), (64, 80))
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_generators
 
 from detector.readers import read
 from evidence.errors import DataError, MediaError
@@ -16,6 +15,7 @@ from evidence.image import decode_image
 from evidence.jpeg import encode_jpeg
 from exports.forging import forge, reals_in
 from exports.registry import Registry
+from tests import tiny_generators
 
 SIZES = ((80, 112), (96, 64), (120, 120))
 

@@ -8,13 +8,13 @@ import io
 import pytest
 import torch
 from torch import Tensor
-from toy_gan import Conditioned
 
 from evidence.errors import DataError
 from generators import catalogue
 from generators.contract import Batch
 from generators.text.model import CaptionModel, mean_where
 from generators.training.step import Run
+from tests.toy_gan import Conditioned
 
 SYSTEMS = ("tac_gan", "attngan")
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from toy_gan import Conditioned
 
 from generators import catalogue
 from generators.contract import AdversarialModel
 from generators.training.step import Run
+from tests.toy_gan import Conditioned
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.*LeafSpec:FutureWarning")
 

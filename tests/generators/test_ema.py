@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from toy_gan import toy
 
 from generators.training.ema import MovingAverage
+from tests.toy_gan import toy
 
 
 def _moved(weight: float) -> tuple[MovingAverage, torch.nn.Module]:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from toy_gan import pictures
 
 from evidence.errors import UsageError
 from generators import catalogue
@@ -18,6 +17,7 @@ from generators.networks.gated import GatedConv
 from generators.systems.context_encoder import ContextEncoder
 from generators.systems.inpainting import Inpainting, windows
 from generators.training.step import Run
+from tests.toy_gan import pictures
 
 RNG = torch.Generator
 SYSTEMS = ("context_encoder", "inpainting", "outpainting")

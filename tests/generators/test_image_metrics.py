@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from toy_gan import pictures
 
 from evidence.errors import DataError
 from generators.data.memory import ImageSet
@@ -17,6 +16,7 @@ from generators.metrics.fid import fid, frechet_distance
 from generators.metrics.inception_score import inception_score
 from generators.metrics.kid import kid, squared_discrepancy
 from generators.metrics.precision_recall import precision_recall
+from tests.toy_gan import pictures
 
 RNG = np.random.default_rng(0)
 

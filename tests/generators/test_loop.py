@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy_gan import ToyConfig, pictures, toy
 
 from evidence.errors import ConfigMismatch, Diverged, OutputError, TrainingError
 from generators.contract import Optimisation
 from generators.training import checkpoint
 from generators.training.loop import Cadence, Progress, train
+from tests.toy_gan import ToyConfig, pictures, toy
 
 BUSY = Cadence(log_seconds=0.0, sample_seconds=1e9, checkpoint_seconds=0.0)
 QUIET = Cadence(log_seconds=1e9, sample_seconds=1e9, checkpoint_seconds=1e9)
@@ -24,7 +24,7 @@ _KILLED_AT_32 = """
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from toy_gan import pictures, toy
+from tests.toy_gan import pictures, toy
 from generators.training.loop import Cadence, train
 
 def kill(progress):

@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from toy_gan import Conditioned
 
 from generators import catalogue
 from generators.data.memory import ImageSet
@@ -20,6 +19,7 @@ from generators.networks.smooth import doubled, halved, smoothed
 from generators.systems.r3gan import Config, R3Gan
 from generators.systems.stylegan2 import PRESETS, Generator, StyleGan2
 from generators.training.step import Run
+from tests.toy_gan import Conditioned
 
 SMOKE = PRESETS["smoke"]
 

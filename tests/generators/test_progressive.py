@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 from torch.nn.functional import avg_pool2d, interpolate
-from toy_gan import pictures
 
 from generators.networks.equalized import EqualizedConv2d, EqualizedLinear, MinibatchDeviation, PixelNorm
 from generators.networks.growing import Growth
 from generators.systems.progressive import PRESETS, Config, Progressive, growth_at, sizes
 from generators.training.step import Run
+from tests.toy_gan import pictures
 
 SMALL = PRESETS["smoke"].config  # 4, 8, 16 px; 16 images of staying and of fading
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from toy_gan import Conditioned
 
 from evidence.errors import UsageError
 from generators import catalogue
@@ -22,6 +21,7 @@ from generators.networks.turning import depth, lookup, turned, window
 from generators.networks.two_pathways import PARTS, cut
 from generators.systems import dr_gan, tp_gan
 from generators.training.step import Run
+from tests.toy_gan import Conditioned
 
 SIDE = 32
 

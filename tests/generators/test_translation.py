@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from toy_gan import Conditioned
 
 from evidence.errors import UsageError
 from generators import catalogue
@@ -16,6 +15,7 @@ from generators.networks.upsamplers import UPSAMPLERS
 from generators.systems import cyclegan, pix2pix
 from generators.training.pool import ImagePool
 from generators.training.step import Run
+from tests.toy_gan import Conditioned
 
 
 def _rng(seed: int = 0) -> torch.Generator:

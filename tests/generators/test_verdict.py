@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from toy_gan import Conditioned
 
 from evidence.errors import UsageError
 from exports.command import export_run
@@ -16,6 +15,7 @@ from generators import catalogue
 from generators.contract import AdversarialModel, Batch, Floor
 from generators.training.command import run
 from generators.verdict import VERDICT, judge
+from tests.toy_gan import Conditioned
 
 SHAPE = (3, 32, 32)
 

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
-import tiny_detector
-from command_line import Ran, Touchstone, write_picture
-from tiny_detector import picture
 
 from evidence.video import write_video
+from tests import tiny_detector
+from tests.command_line import Ran, Touchstone, write_picture
+from tests.tiny_detector import picture
 from touchstone.cli.guard import guarded
 from touchstone.cli.main import app
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from command_line import Touchstone, write_picture
 from PIL import Image
 
 from evidence.video import write_video
+from tests.command_line import Touchstone, write_picture
 
 
 def png_of(width: int, height: int) -> bytes:

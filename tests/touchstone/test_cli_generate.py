@@ -10,12 +10,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import tiny_generators
-from command_line import Touchstone
 
 from evidence.image import decode_image
 from evidence.medium import Pixels
 from exports.sampling import drawn
+from tests import tiny_generators
+from tests.command_line import Touchstone
 
 Rows = list[dict[str, Any]]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import tiny_detector
-import tiny_generators
-from command_line import Touchstone
+
+from tests import tiny_detector, tiny_generators
+from tests.command_line import Touchstone
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import Touchstone, write_picture
 
+from tests.command_line import Touchstone, write_picture
 from touchstone.cli import scan
 from worker.scanner import Scanner
 

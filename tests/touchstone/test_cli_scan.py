@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import Touchstone, write_picture
-from schema_check import faults
+
+from tests.command_line import Touchstone, write_picture
+from tests.schema_check import faults
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "scan.schema.json").read_text())
 

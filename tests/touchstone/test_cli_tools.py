@@ -11,11 +11,10 @@ from typing import Any
 
 import cv2
 import pytest
-import tiny_detector
-import tiny_generators
-from command_line import Touchstone, write_picture
 
 from evidence.image import decode_image
+from tests import tiny_detector, tiny_generators
+from tests.command_line import Touchstone, write_picture
 from touchstone.cli import fetching
 
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from doubles import MediumOf, colour
 from numpy.typing import NDArray
-from tiny_detector import CALIBRATION, picture
 
 from evidence.errors import DamagedMedia, MediaError, ModelError
 from evidence.medium import Pixels
+from tests.doubles import MediumOf, colour
+from tests.tiny_detector import CALIBRATION, picture
 from worker.batching import run
 from worker.findings import Findings
 from worker.scan import Examination, Lens, Medium, examine

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tiny_detector import CALIBRATION
 
 from detector.thresholds import Bucket, Calibration
 from evidence.errors import DamagedMedia
 from evidence.medium import Coverage, JpegHistory, MediaInfo
 from evidence.verdict import Report
+from tests.tiny_detector import CALIBRATION
 from worker.decide import MEDIA_KEYS, Detector, decide, unable
 from worker.findings import FaceScore, Findings, FrameScore, Trial
 

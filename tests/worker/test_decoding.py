@@ -6,11 +6,11 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from doubles import MediumOf
-from tiny_detector import picture
 
 from evidence.errors import DamagedMedia, UnreadableMedia
 from evidence.medium import Frame
+from tests.doubles import MediumOf
+from tests.tiny_detector import picture
 from worker import decoding
 from worker.decoding import DecodeAhead, Fetched
 

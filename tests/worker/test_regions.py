@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tiny_detector import CALIBRATION
 
+from tests.tiny_detector import CALIBRATION
 from worker.regions import areas, for_report, probabilities
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from doubles import MediumOf, colour
-from tiny_detector import CALIBRATION, picture
 
 from detector.tiles import SIZE
 from evidence.errors import DamagedMedia, TooSmall
 from evidence.medium import Pixels
+from tests.doubles import MediumOf, colour
+from tests.tiny_detector import CALIBRATION, picture
 from worker.findings import Findings, Scores
 from worker.scan import Lens, Medium, OnFrame, examine, flat_share, picture_logit
 

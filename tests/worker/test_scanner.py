@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import tiny_detector
-from command_line import write_picture
 
 from evidence.errors import ModelError, ModelNotFound
 from evidence.verdict import Report
 from exports.registry import ModelEntry, Registry
+from tests import tiny_detector
+from tests.command_line import write_picture
 from worker.scanner import Scanner, calibration_of
 from worker.settings import Settings
 
