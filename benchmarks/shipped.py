@@ -36,7 +36,7 @@ SHIPPED = (
     Shipped("cgan-mnist", "cgan"),
     Shipped("acgan-mnist", "acgan"),
     Shipped("r3gan-faces", "r3gan"),
-    Shipped("progressive-faces", "progressive", version="0.1.0"),
+    Shipped("progressive-faces", "progressive"),
     Shipped("stylegan2-faces", "stylegan2"),
     Shipped("tac-gan-faces", "tac_gan"),
     Shipped("attngan-faces", "attngan"),

@@ -52,12 +52,12 @@ def test_a_model_of_one_size_does_not_grow() -> None:
     assert growth_at(10**9, config) == Growth(0, 1.0)
 
 
-def test_the_large_preset_grows_to_128_pixels() -> None:
-    config = PRESETS["large"].config
+def test_the_shipped_preset_grows_to_128_pixels() -> None:
+    config = PRESETS["shipped"].config
     assert sizes(config) == [8, 16, 32, 64, 128]
-    # Four doublings, each of 4 000 images of fading and 8 000 of staying, after 8 000 at the start.
-    assert growth_at(44_000 - 1, config).level == 3
-    assert growth_at(44_000, config) == Growth(4, 0.0)
+    # Four doublings, each of 5 000 images of fading and 10 000 of staying, after 10 000 at the start.
+    assert growth_at(55_000 - 1, config).level == 3
+    assert growth_at(55_000, config) == Growth(4, 0.0)
 
 
 def test_without_fading_a_new_size_is_whole_at_once() -> None:
