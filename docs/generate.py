@@ -74,6 +74,9 @@ def error_codes() -> Iterator[str]:
         ("Of one file", errors.MediaError),
         ("Of a model", errors.ModelError),
         ("Of training and evaluation", errors.TrainingError),
+        ("Of the job store", errors.StoreError),
+        ("Of a request to the API", errors.RequestError),
+        ("Of access to the API", errors.AccessError),
         ("Of a command", errors.TouchstoneError),
     ):
         yield f"## {title}\n"

@@ -26,6 +26,14 @@
     │   ├── StoreFull            code "store_full"
     │   ├── NoSuchJob            code "no_such_job"
     │   └── KeyConflict          code "key_conflict"
+    ├── AccessError              somebody may not do what they asked for
+    │   ├── KeyRefused           code "key_refused"
+    │   ├── ScopeMissing         code "scope_missing"
+    │   ├── ForeignPage          code "foreign_page"
+    │   └── TooMany              code "too_many"
+    ├── RequestError             a request to the API cannot be understood
+    │   ├── NotThere             code "not_there"
+    │   └── RequestTooLarge      code "request_too_large"
     └── UsageError               code "usage"
 
 Foreign exceptions are translated into these in the one file that owns the foreign library.
@@ -204,6 +212,58 @@ class KeyConflict(StoreError):
     """Raised when an idempotency key comes again with another request."""
 
     code = "key_conflict"
+
+
+class AccessError(TouchstoneError):
+    """Raised when somebody may not do what they asked the API for."""
+
+    code = "access"
+
+
+class KeyRefused(AccessError):
+    """Raised when an API key is missing where one is needed, unknown, expired or revoked."""
+
+    code = "key_refused"
+
+
+class ScopeMissing(AccessError):
+    """Raised when an API key is valid, but not for this."""
+
+    code = "scope_missing"
+
+
+class ForeignPage(AccessError):
+    """Raised when a page of another site, or a name that is not this server's, asks for something."""
+
+    code = "foreign_page"
+
+
+class TooMany(AccessError):
+    """Raised when a tenant asks more often, or for more, than the settings allow.
+
+    `retry_after_seconds` says when it is worth another try.
+    """
+
+    code = "too_many"
+    retry_after_seconds = 1.0
+
+
+class RequestError(TouchstoneError):
+    """Raised when a request to the API cannot be understood."""
+
+    code = "bad_request"
+
+
+class NotThere(RequestError):
+    """Raised when a part of something does not exist: a picture that was not made, a file nobody holds."""
+
+    code = "not_there"
+
+
+class RequestTooLarge(RequestError):
+    """Raised when the body of a request has more bytes than are allowed."""
+
+    code = "request_too_large"
 
 
 class UsageError(TouchstoneError):

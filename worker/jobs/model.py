@@ -50,7 +50,8 @@ class ShardState(StrEnum):
 class NewJob:
     """What is asked for. `key` makes asking twice one job; `shards` are the payloads of its shards.
 
-    `retention_seconds` is how long the job is kept after its end; None keeps it.
+    `retention_seconds` is how long the job is kept after its end; None keeps it. `media` are the sha256 of
+    stored files it needs (`holdings.py`).
     """
 
     kind: str
@@ -62,6 +63,7 @@ class NewJob:
     client_ref: str = ""
     batch: str = ""
     retention_seconds: float | None = None
+    media: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -102,3 +102,28 @@ outbox = Table(
     Column("attempts", Integer, nullable=False),
     Index("outbox_by_due", "channel", "due"),
 )
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("scopes", String(64), nullable=False),
+    Column("secret_sha256", String(64), nullable=False),
+    Column("created", Float, nullable=False),
+    Column("expires", Float),
+    Column("revoked", Float),
+    Column("last_used", Float),
+    Index("api_keys_by_tenant", "tenant"),
+)
+
+# Which job of whom needs which medium: files lie under their sha256, and two tenants may hold the same.
+holdings = Table(
+    "holdings",
+    metadata,
+    Column("job", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("sha256", String(64), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Index("holdings_by_medium", "sha256", "tenant"),
+)

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from evidence.errors import KeyConflict, NoSuchJob, StoreError, UsageError
 from worker.jobs.engine import migrate, open_engine, reading, translated, writing
+from worker.jobs.holdings import hold_in
 from worker.jobs.model import Event, Job, JobState, Lane, NewJob, Plain, Shard, ShardState
 from worker.jobs.schema import events, jobs, keys, outbox, shards
 
@@ -95,6 +96,7 @@ class JobStore:
                         tenant=new.tenant, key=new.key, request_sha256=digest, job=job, created=now
                     )
                 )
+            hold_in(connection, job, new.tenant, new.media)
             self._add(connection, job, new.shards)
             self.note_in(connection, job, "queued", {"shards": len(new.shards)})
             return self._job(connection, job, new.tenant), True
@@ -136,7 +138,7 @@ class JobStore:
             wanted = wanted.where((jobs.c.created < created) | later)
         wanted = wanted.order_by(jobs.c.created.desc(), jobs.c.id.desc()).limit(limit)
         with translated(), reading(self.engine) as connection:
-            return [_to_job(row) for row in connection.execute(wanted)]
+            return [to_job(row) for row in connection.execute(wanted)]
 
     def shards(
         self, job: str, *, after: int = -1, limit: int = 1_000, state: ShardState | None = None
@@ -147,7 +149,7 @@ class JobStore:
             wanted = wanted.where(shards.c.state == state.value)
         with translated(), reading(self.engine) as connection:
             rows = connection.execute(wanted.order_by(shards.c.position).limit(limit))
-            return [_to_shard(row) for row in rows]
+            return [to_shard(row) for row in rows]
 
     def events(self, job: str, *, after: int = 0, limit: int = 1_000) -> list[Event]:
         """What happened to a job since event `after`, in order."""
@@ -273,10 +275,11 @@ class JobStore:
         row = connection.execute(select(jobs).where(jobs.c.id == job, jobs.c.tenant == tenant)).first()
         if row is None:
             raise NoSuchJob(f"There is no job {job}.", "List what there is, or submit it again.")
-        return _to_job(row)
+        return to_job(row)
 
 
-def _to_job(row: Row[Any]) -> Job:
+def to_job(row: Row[Any]) -> Job:
+    """A row of `jobs` in our words."""
     return Job(
         id=row.id,
         tenant=row.tenant,
@@ -294,7 +297,8 @@ def _to_job(row: Row[Any]) -> Job:
     )
 
 
-def _to_shard(row: Row[Any]) -> Shard:
+def to_shard(row: Row[Any]) -> Shard:
+    """A row of `shards` in our words."""
     return Shard(
         job=row.job,
         position=row.position,

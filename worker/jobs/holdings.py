@@ -1,0 +1,35 @@
+"""Which stored files are needed, and whose: a file lies under its sha256 until no job needs it any more.
+
+A tenant may name a file by its sha256 only when a job of theirs holds it; that another tenant handed in
+the same bytes is nobody else's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, Engine, insert, select
+
+from worker.jobs.engine import reading, translated
+from worker.jobs.schema import holdings
+
+
+def hold_in(connection: Connection, job: str, tenant: str, media: Collection[str]) -> None:
+    """Write down, within a transaction, that `job` needs these files."""
+    rows = [{"job": job, "sha256": sha256, "tenant": tenant} for sha256 in dict.fromkeys(media)]
+    if rows:
+        connection.execute(insert(holdings), rows)
+
+
+def jobs_holding(engine: Engine, tenant: str, sha256: str, *, limit: int = 50) -> list[str]:
+    """The tenant's jobs that need a file; empty when the tenant never handed it in."""
+    wanted = select(holdings.c.job).where(holdings.c.sha256 == sha256, holdings.c.tenant == tenant)
+    with translated(), reading(engine) as connection:
+        return list(connection.execute(wanted.limit(limit)).scalars())
+
+
+def unheld(engine: Engine, media: Collection[str]) -> set[str]:
+    """Those of the files that no job of any tenant needs."""
+    wanted = select(holdings.c.sha256).where(holdings.c.sha256.in_(media)).distinct()
+    with translated(), reading(engine) as connection:
+        return set(media) - set(connection.execute(wanted).scalars())

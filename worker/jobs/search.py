@@ -1,0 +1,73 @@
+"""Looking through a tenant's jobs of one kind, with what came of each: for lists, histories and counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import JSON, ColumnElement, Engine, cast, func, select
+
+from worker.jobs.engine import reading, translated
+from worker.jobs.model import Job, JobState, Shard
+from worker.jobs.schema import jobs, shards
+from worker.jobs.store import to_job, to_shard
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is wanted: all jobs of a kind, or only some states, verdicts, names or references.
+
+    `name` is a part of the name, in any case; `before` is (created, id) of the last one of the page before.
+    """
+
+    kind: str
+    state: JobState | None = None
+    verdict: str | None = None
+    name: str | None = None
+    client_ref: str | None = None
+    before: tuple[float, str] | None = None
+    limit: int = 50
+
+
+def find_jobs(engine: Engine, tenant: str, search: Search) -> list[tuple[Job, Shard | None]]:
+    """The tenant's jobs, newest first, each with its first shard: of a scan that is all there is."""
+    wanted = select(jobs).where(jobs.c.tenant == tenant, jobs.c.kind == search.kind)
+    if search.state is not None:
+        wanted = wanted.where(jobs.c.state == search.state.value)
+    if search.client_ref is not None:
+        wanted = wanted.where(jobs.c.client_ref == search.client_ref)
+    if search.verdict is not None:
+        first = (shards.c.job == jobs.c.id) & (shards.c.position == 0)
+        said = _inside(engine, shards.c.result, "report", "verdict")
+        wanted = wanted.join(shards, first).where(said == search.verdict)
+    if search.name is not None:
+        name = func.lower(_inside(engine, jobs.c.request, "name"))
+        wanted = wanted.where(name.contains(search.name.lower(), autoescape=True))
+    if search.before is not None:
+        created, job = search.before
+        same = (jobs.c.created == created) & (jobs.c.id < job)
+        wanted = wanted.where((jobs.c.created < created) | same)
+    wanted = wanted.order_by(jobs.c.created.desc(), jobs.c.id.desc()).limit(search.limit)
+    with translated(), reading(engine) as connection:
+        found = [to_job(row) for row in connection.execute(wanted)]
+        parts = select(shards).where(shards.c.job.in_([job.id for job in found]), shards.c.position == 0)
+        first_of = {row.job: to_shard(row) for row in connection.execute(parts)}
+    return [(job, first_of.get(job.id)) for job in found]
+
+
+def count_states(engine: Engine, tenant: str, *, since: float = 0.0) -> dict[tuple[str, str], int]:
+    """How many jobs of each (kind, state) the tenant made since then."""
+    wanted = (
+        select(jobs.c.kind, jobs.c.state, func.count())
+        .where(jobs.c.tenant == tenant, jobs.c.created >= since)
+        .group_by(jobs.c.kind, jobs.c.state)
+    )
+    with translated(), reading(engine) as connection:
+        return {(row[0], row[1]): row[2] for row in connection.execute(wanted)}
+
+
+def _inside(engine: Engine, column: Any, *path: str) -> ColumnElement[str]:
+    """A text within a column of JSON text; NULL where there is none."""
+    if engine.dialect.name == "sqlite":
+        return func.json_extract(column, "$." + ".".join(path))
+    return func.json_extract_path_text(cast(column, JSON), *path)
