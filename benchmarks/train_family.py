@@ -2,7 +2,8 @@
 
 Decoders train side by side, one process and one thread each, on native crops of training photographs
 and faces. What is done is skipped and what was begun goes on, so the same command finishes an
-interrupted family. Each run folder gets a `quality.json`: PSNR on pictures of the "cal" split.
+interrupted family. Each run folder gets a `quality.json`, PSNR on pictures of the "cal" split, and the
+verdict that lets it become a model.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from generators.data.memory import ImageSet, decode
 from generators.data.shards import load, sha256_of
 from generators.systems.reconstruction import CROP, MEMBERS, PRESETS, ReconstructionGAN, load_member
 from generators.training import checkpoint
+from generators.training.command import judge_run
 from generators.training.loop import Progress, train
+from generators.verdict import VERDICT
 
 # Half of the crops come from faces: as many as there are photographs, evenly spread over the persons.
 PICTURES = {"photos": 1200, "faces-lfw": 900}
@@ -56,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     jobs = [
         Job(name, chosen.out / name, chosen.seed, chosen.images, chosen.minutes)
         for name in chosen.only
-        if not (chosen.out / name / "quality.json").exists()
+        if not all((chosen.out / name / file).exists() for file in ("quality.json", VERDICT))
     ]
     print(f"{len(chosen.only) - len(jobs)} members are done, {len(jobs)} to train.", flush=True)
     spawn = multiprocessing.get_context("spawn")
@@ -89,6 +92,7 @@ def train_member(job: Job) -> dict[str, Any]:
         "parameters": record.parameters["generator"],
     }
     if record.stopped != "interrupted":
+        judge_run(job.out, preset, "photos")
         checkpoint.write_text(job.out / "quality.json", json.dumps(quality, indent=2) + "\n")
     return quality
 

@@ -68,6 +68,7 @@ def _judged(verdict: Mapping[str, Any]) -> str:
         + (f" (floor: {floors[name]})" if name in floors else "")
         for name, value in verdict["figures"].items()
     ]
+    lines += [f"- {sentence}" for sentence in verdict.get("unmeasured", ())]
     how = f"{verdict['samples']} samples against as many held-out pictures; distances on "
     return f"## Judged\n\n{how}`{verdict['extractor']}`, so they compare within this project only.\n\n" + (
         "\n".join(lines)

@@ -207,15 +207,29 @@ def _verdict(folder: Path, run: Mapping[str, Any]) -> dict[str, Any]:
         )
     path = folder / VERDICT
     if not path.is_file():
-        return {}
-    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        raise UsageError(
+            f"The run in {folder} has no {VERDICT}, so nobody has judged it.",
+            "Give its `touchstone train` command again with --resume: that judges a run that has ended.",
+        )
+    found = _read_verdict(path)
     if found["missed"]:
         raise UsageError(
             f"The run in {folder} is below its floor: {' '.join(found['missed'])}",
             "It becomes no model. Train it longer, or with other options.",
         )
-    kept = ("figures", "floors", "samples", "extractor")
+    kept = ("figures", "floors", "unmeasured", "samples", "extractor", "neighbours")
     return {"verdict": {key: found[key] for key in kept if key in found}}
+
+
+def _read_verdict(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        missing = {"figures", "floors", "missed"} - found.keys()
+    except (OSError, ValueError, AttributeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}.", "Delete it and train with --resume.") from None
+    if missing:
+        raise UsageError(f"{path} has no {', '.join(sorted(missing))}.", "Delete it and train with --resume.")
+    return found
 
 
 def _described(interface: Interface, meant: Mapping[str, Input] | None = None) -> dict[str, Any]:

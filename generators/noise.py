@@ -7,8 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from generators.contract import AdversarialModel, Batch, Losses, Optimisation
+from generators.contract import AdversarialModel, Batch, Floor, Losses, Optimisation
 from generators.losses.adversarial import LOSSES, AdversarialLoss
+
+# Of 512 samples against as many held-out faces (reals against reals have 0.91 and 0.91). Five models that
+# shipped before this had a precision of 0.73 to 0.92 and a coverage of 0.57 to 0.66; TAC-GAN's run whose
+# faces were all alike had a coverage of 0.08. Few samples alike, or many unlike any face, are refused.
+LIKENESS = (Floor("precision", least=0.6), Floor("coverage", least=0.4), Floor("fid_ratio", most=0.3))
 
 
 class NoiseModel(AdversarialModel):

@@ -2,13 +2,14 @@
 
 Every run is measured the same way on the moving average, and systems add figures of their own
 (`AdversarialModel.figures`). A run below a floor of its preset keeps its folder and this verdict, but
-`touchstone export` refuses to make a model of it.
+`touchstone export` refuses to make a model of it. Some figures need more than a folder of pictures gives:
+classes, a held-out part, label maps. A floor of such a figure holds nobody back, and the verdict names it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from generators.contract import AdversarialModel, Floor, TrainingData
 from generators.metrics.compare import compare
 from generators.metrics.features import RandomConvolutions, features_of
 from generators.metrics.fid import fid
+from generators.metrics.precision_recall import NEIGHBOURS
 from generators.training.budget import rng_at
 from generators.training.checkpoint import write_text
 
@@ -30,18 +32,29 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Judgement:
-    """The figures of a run, the floors in words, and a sentence for each floor it missed."""
+    """The figures of a run, the floors in words, and a sentence for each floor it missed.
+
+    `unmeasured` has a sentence for each floor whose figure this data cannot give.
+    """
 
     figures: dict[str, float]
     floors: dict[str, str]
     missed: tuple[str, ...]
     samples: int
     extractor: str
+    unmeasured: tuple[str, ...] = ()
+    neighbours: int = NEIGHBOURS
 
     @property
     def ships(self) -> bool:
-        """Whether every floor was reached."""
+        """Whether every floor was reached whose figure could be measured."""
         return not self.missed
+
+    @property
+    def words(self) -> str:
+        """What whoever trained the run has to know, "" when all floors were measured and reached."""
+        missed = "Below its floor, so it becomes no model: " if self.missed else ""
+        return " ".join((*((missed + " ".join(self.missed),) if missed else ()), *self.unmeasured))
 
     def write(self, folder: Path) -> None:
         """Write verdict.json into the run's folder."""
@@ -69,13 +82,29 @@ def judge(
     with torch.no_grad():
         own = model.figures(held_out, rng_at(0, 0, "figures", _device(model)))
     figures = found.scores | {"fid_ratio": ratio} | own
-    missed = tuple(
-        f"{floor.figure} is {figures[floor.figure]:.4g}, but {floor.words} is the floor."
-        for floor in floors
-        if not floor.holds(figures[floor.figure])
+    named = [(_named(floor.figure, figures), floor) for floor in floors]
+    return Judgement(
+        figures=figures,
+        floors={name: floor.words for name, floor in named},
+        missed=tuple(
+            f"{name} is {figures[name]:.4g}, but {floor.words} is the floor."
+            for name, floor in named
+            if name in figures and not floor.holds(figures[name])
+        ),
+        samples=samples,
+        extractor=found.extractor,
+        unmeasured=tuple(
+            f"{name} cannot be measured on this data, so nobody knows whether it reaches its floor, "
+            f"{floor.words}."
+            for name, floor in named
+            if name not in figures
+        ),
     )
-    words = {floor.figure: floor.words for floor in floors}
-    return Judgement(figures, words, missed, samples, found.extractor)
+
+
+def _named(figure: str, figures: Mapping[str, float]) -> str:
+    """`coverage` as the verdict has it, with the mark of the extractor: `coverage@b2c19c7a`."""
+    return next((name for name in figures if name.partition("@")[0] == figure), figure)
 
 
 @torch.no_grad()

@@ -22,13 +22,12 @@ from generators.metrics.inception import Inception, find_weights
 from generators.metrics.inception_score import inception_score
 from generators.metrics.kid import kid
 from generators.metrics.pictures import PictureSet
-from generators.metrics.precision_recall import precision_recall
+from generators.metrics.precision_recall import NEIGHBOURS, precision_recall
 from generators.metrics.spectrum import profiles, spectrum_distance
 
 ExtractorName = Literal["inception", "random"]
 BATCH = 32
 PATCH_PICTURES = 512  # pictures whose patches are kept: 128 patches of 588 bytes each
-NEIGHBOURS = 3  # Kynkaanniemi et al. 2019, and torch-fidelity
 IS_SPLITS = 10
 
 OnProgress = Callable[[str, int, int], None]
@@ -44,6 +43,7 @@ class Measurement:
     resizer: str
     reals: dict[str, Any]
     fakes: dict[str, Any]
+    neighbours: int = NEIGHBOURS
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain values."""
@@ -142,7 +142,7 @@ def _distances(
     kernel = kid(real, fake)
     scores[f"KID{at}"], scores[f"KID{at} deviation"] = kernel.mean, kernel.deviation
     if fewest > NEIGHBOURS:
-        shares = precision_recall(real, fake, k=NEIGHBOURS)
+        shares = precision_recall(real, fake)
         scores |= {f"{name}{at}": value for name, value in asdict(shares).items()}
     else:
         left_out[f"precision{at}"] = f"it looks at {NEIGHBOURS} neighbours of each picture."

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from generators.metrics.features import Features
 
+NEIGHBOURS = 3  # Kynkäänniemi et al. 2019, and torch-fidelity
+
 # Rows of a distance matrix held at once: 1 000 x 10 000 float64 are 80 MB.
 _ROWS = 1_000
 
@@ -27,7 +29,7 @@ class PrecisionRecall:
     coverage: float
 
 
-def precision_recall(real: Features, fake: Features, *, k: int = 5) -> PrecisionRecall:
+def precision_recall(real: Features, fake: Features, *, k: int = NEIGHBOURS) -> PrecisionRecall:
     """All four for (N, D) features with balls to the `k`-th neighbour; time grows with N squared."""
     real_reach, fake_reach = _reach(real, k), _reach(fake, k)
     inside = np.zeros(len(fake), np.int64)  # in how many real balls each fake lies

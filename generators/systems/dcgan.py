@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 
 from generators.contract import Optimisation, Preset
-from generators.noise import NoiseModel
+from generators.noise import LIKENESS, NoiseModel
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ PRESETS = {
         ),
         data="faces-celeba",
         budget_minutes=15.0,
+        floors=LIKENESS,
     ),
     "smoke": Preset(
         config=Config(image_size=32, latent=8, width=4, discriminator_norm=False),

@@ -13,8 +13,8 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
-from generators.contract import Floor, Optimisation, Preset
-from generators.noise import NoiseModel
+from generators.contract import Optimisation, Preset
+from generators.noise import LIKENESS, NoiseModel
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ PRESETS = {
         ),
         data="faces-celeba",
         budget_minutes=5.0,
-        floors=(Floor("fid_ratio", most=0.3),),
+        floors=LIKENESS,
     ),
     "smoke": Preset(
         config=Config(image_size=32, latent=8, width=4),

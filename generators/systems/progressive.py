@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from generators.contract import AdversarialModel, Batch, Floor, Losses, Optimisation, Preset
+from generators.contract import AdversarialModel, Batch, Losses, Optimisation, Preset
 from generators.losses.adversarial import LOSSES
 from generators.networks.growing import Discriminator, Generator, Growth, doubled
+from generators.noise import LIKENESS
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ PRESETS = {
         ),
         data="faces-lfw",  # larger than 128 px, which those of CelebA here are not
         budget_minutes=90.0,
-        floors=(Floor("fid_ratio", most=0.3),),
+        floors=LIKENESS,
     ),
     "smoke": Preset(
         config=Config(

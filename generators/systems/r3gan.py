@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from generators.contract import Floor, Optimisation, Preset
 from generators.networks.resblocks import FromLatent, ResidualBlock, ToLogit, convolution
 from generators.networks.smooth import doubled, halved
-from generators.noise import NoiseModel
+from generators.noise import LIKENESS, NoiseModel
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ PRESETS = {
         data="faces-celeba",
         budget_minutes=20.0,
         # Formless colours, all there is after 600 images, come to 0.2 or 0.3.
-        floors=(Floor("fid_ratio", most=0.1),),
+        floors=(*LIKENESS[:2], Floor("fid_ratio", most=0.1)),
     ),
     "smoke": Preset(
         config=Config(latent=8, widths=(8, 8, 4), blocks=1, group_width=8),

@@ -18,8 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from generators.contract import AdversarialModel, Batch, Input, Losses, Optimisation, Preset
+from generators.contract import AdversarialModel, Batch, Input, Losses, Optimisation, Preset, TrainingData
 from generators.losses.adversarial import LOSSES
+from generators.metrics.rebuilding import FLOORS, rebuilding
 from generators.networks.bottlenecks import Plain, Quantised, Variational
 from generators.networks.normalisation import normalisation
 from generators.networks.upsamplers import upsampler
@@ -84,7 +85,8 @@ MEMBERS: dict[str, ReconstructionConfig] = {
     "vq-x4": _C("nearest", 4, "vq", normalisation="batch", latent_weight=0.25),
 }
 PRESETS: dict[str, Preset] = {
-    name: Preset(config, OPTIMISATION, data="photos", budget_minutes=4.0) for name, config in MEMBERS.items()
+    name: Preset(config, OPTIMISATION, data="photos", budget_minutes=4.0, floors=FLOORS)
+    for name, config in MEMBERS.items()
 }
 PRESETS["shipped"] = PRESETS["haar-x4"]
 PRESETS["smoke"] = Preset(_C("nearest", 2), replace(OPTIMISATION, total_images=512), "photos", 0.2)
@@ -186,6 +188,9 @@ class ReconstructionGAN(AdversarialModel):
             images = batch.images[:count]
         twins: Tensor = self.generator(images).float().clamp(-1, 1)
         return twins
+
+    def figures(self, held_out: TrainingData, rng: torch.Generator) -> dict[str, float]:
+        return rebuilding(self.generator, self.config.factor, held_out, rng.device)
 
     def export_inputs(self, count: int) -> dict[str, Tensor]:
         return {"pixels": torch.zeros(count, 3, CROP, CROP)}

@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from generators.contract import Floor, Optimisation, Preset
+from generators.contract import Optimisation, Preset
 from generators.networks.residual import ResidualDiscriminator, ResidualGenerator
-from generators.noise import NoiseModel
+from generators.noise import LIKENESS, NoiseModel
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ PRESETS = {
         ),
         data="faces-celeba",
         budget_minutes=6.0,
-        floors=(Floor("fid_ratio", most=0.3),),
+        floors=LIKENESS,
     ),
     "smoke": Preset(
         config=Config(latent=8, generator_widths=(8, 8, 8, 8), discriminator_widths=(8, 8, 8)),

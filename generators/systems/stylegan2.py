@@ -25,7 +25,7 @@ from generators.losses.penalties import path_lengths
 from generators.networks.equalized import EqualizedConv2d, EqualizedLinear, MinibatchDeviation
 from generators.networks.modulated import HalvingBlock, MappingNetwork, ModulatedConv2d, StyledLayer
 from generators.networks.smooth import doubled
-from generators.noise import NoiseModel
+from generators.noise import LIKENESS, NoiseModel
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ PRESETS = {
         data="faces-celeba",
         budget_minutes=20.0,
         # Formless colours, all there is after 600 images, come to 0.2 or 0.3.
-        floors=(Floor("fid_ratio", most=0.1),),
+        floors=(*LIKENESS[:2], Floor("fid_ratio", most=0.1)),
     ),
     "smoke": Preset(
         config=Config(image_size=16, latent=8, style=8, mapping_layers=2, feature_base=64, feature_max=8),

@@ -8,7 +8,8 @@ paper does not name and we leave out. `shipped` clips as published.
 
 from __future__ import annotations
 
-from generators.contract import Floor, Optimisation, Preset
+from generators.contract import Optimisation, Preset
+from generators.noise import LIKENESS
 from generators.systems.dcgan import Config, Dcgan
 
 PRESETS = {
@@ -42,7 +43,7 @@ PRESETS = {
         ),
         data="faces-celeba",
         budget_minutes=5.0,
-        floors=(Floor("fid_ratio", most=0.3),),
+        floors=LIKENESS,
     ),
     "smoke": Preset(
         config=Config(loss="wasserstein", image_size=32, latent=8, width=4),

@@ -12,9 +12,9 @@ from evidence.errors import UsageError
 from generators import catalogue
 from generators.contract import Preset
 from generators.data.opening import open_data
-from generators.training.loop import OnProgress, train
+from generators.training.loop import OnProgress, Progress, train
 from generators.training.stats import RunRecord
-from generators.verdict import judge
+from generators.verdict import Judgement, judge
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,20 @@ def run(
         command=settled.command,
     )
     if record.stopped != "interrupted":
-        held_out = open_data(chosen.data, model.image_shape, kind=kind, split="test")
-        judge(catalogue.restore(out), held_out, chosen.floors).write(out)
+        judgement = judge_run(out, chosen, kind)
+        if judgement.words and on_progress is not None:
+            seen, total = record.images_seen, chosen.optimisation.total_images
+            on_progress(Progress(seen, total, record.seconds, 0.0, 0.0, record.losses, judgement.words))
     return record
+
+
+def judge_run(out: Path, preset: Preset, kind: str) -> Judgement:
+    """The verdict on the finished run in `out`, by held-out data of its `preset`; written beside it."""
+    model = catalogue.restore(out)
+    held_out = open_data(preset.data, model.image_shape, kind=kind, split="test")
+    judgement = judge(model, held_out, preset.floors)
+    judgement.write(out)
+    return judgement
 
 
 def _parsed(name: str, text: str, known: dict[str, Any]) -> Any:

@@ -24,7 +24,7 @@ from exports.sampling import sample
 from generators import catalogue
 from generators.contract import Floor
 from generators.training import checkpoint
-from generators.verdict import Judgement
+from generators.verdict import VERDICT, Judgement
 
 RUN = {
     "command": "touchstone train it",
@@ -84,6 +84,7 @@ def gans_run(run: Path, **overrides: object) -> Path:
     state = {"model": model.state_dict(), "ema": model.generator.state_dict(), "images_seen": 5}
     checkpoint.save(run, state)
     (run / "record.json").write_text(json.dumps({**RUN, "images_seen": 5, "stopped": "budget"}))
+    Judgement({"fid_ratio": 0.1}, {}, (), 512, "random@abc").write(run)
     return run
 
 
@@ -130,6 +131,27 @@ def test_a_run_below_its_floor_or_interrupted_becomes_no_model(tmp_path: Path, m
     with pytest.raises(UsageError, match="interrupted"):
         export_run(run, "g", "1", models=models)
     assert list(models) == []
+
+
+def test_a_run_that_nobody_judged_becomes_no_model(tmp_path: Path, models: Registry) -> None:
+    run = gans_run(tmp_path / "run")
+    (run / VERDICT).unlink()
+    with pytest.raises(UsageError, match=r"no verdict\.json, so nobody has judged it.*--resume"):
+        export_run(run, "g", "1", models=models)
+    for text in ("{", "[]", "{}"):
+        (run / VERDICT).write_text(text)
+        with pytest.raises(UsageError, match=r"verdict\.json.*train with --resume"):
+            export_run(run, "g", "1", models=models)
+    assert list(models) == []
+
+
+def test_a_card_names_the_floor_that_could_not_be_measured(tmp_path: Path, models: Registry) -> None:
+    run, sentence = gans_run(tmp_path / "run"), "copies cannot be measured on this data."
+    words = {"copies": "at most 0.03"}
+    Judgement({"fid_ratio": 0.1}, words, (), 512, "random@abc", unmeasured=(sentence,)).write(run)
+    entry = export_run(run, "g", "1", models=models)
+    assert entry.metrics["verdict"]["unmeasured"] == [sentence]
+    assert f"- {sentence}\n" in (entry.folder / entry.card).read_text()
 
 
 def test_weights_in_half_precision_make_a_file_of_about_half_the_size(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from generators.contract import Batch
 from generators.data.memory import ImageSet
@@ -104,6 +105,16 @@ def test_a_member_of_the_family_is_tagged_by_what_its_fakes_are_told_apart_by() 
     model = ReconstructionGAN(MEMBERS["vq-x4"])
     assert model.tags == fingerprint(MEMBERS["vq-x4"])
     assert (model.tags["family"], model.tags["upsampler"], model.tags["factor"]) == ("vq", "nearest", "4")
+
+
+def test_a_perfect_twin_is_no_distance_away_and_a_thumbnail_is_as_far_as_itself() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    photographs = ImageSet(list(noise), crop=64)
+    model = ReconstructionGAN(replace(MEMBERS["haar-x4"], factor=4)).eval()
+    model.generator = nn.Identity()
+    assert model.figures(photographs, torch.Generator())["l1_ratio"] == 0.0
+    model.generator = nn.Sequential(nn.AvgPool2d(4), nn.Upsample(scale_factor=4))
+    assert model.figures(photographs, torch.Generator())["l1_ratio"] == pytest.approx(1.0)
 
 
 def test_training_brings_pictures_closer_and_the_run_loads_as_it_ended(tmp_path: Path) -> None:

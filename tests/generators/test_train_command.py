@@ -13,6 +13,7 @@ import torch
 from evidence.errors import DataError, UsageError
 from generators import catalogue
 from generators.training.command import open_data, plan, run
+from generators.verdict import VERDICT
 
 
 @pytest.fixture
@@ -84,6 +85,30 @@ def test_a_folder_of_pictures_trains_a_model_that_is_restored_from_its_run(
     average = torch.load(out / "checkpoint.pt", weights_only=True)["ema"]
     assert all(torch.equal(value, average[key]) for key, value in model.generator.state_dict().items())
     assert model.config == catalogue.preset("vanilla", "smoke").config
+
+
+def test_on_an_own_folder_floors_that_it_cannot_measure_are_said(folder: Path, tmp_path: Path) -> None:
+    notices: list[str] = []
+    small = {"total_images": "64", "generator_widths": "8,8", "discriminator_widths": "8"}
+    run(
+        "vanilla",
+        data=str(folder),
+        out=tmp_path / "run",
+        overrides=small,
+        on_progress=lambda progress: notices.append(progress.notice),
+    )
+    verdict = json.loads((tmp_path / "run" / VERDICT).read_text())
+    assert [sentence.split()[0] for sentence in verdict["unmeasured"]] == ["inception_score", "copies"]
+    assert verdict["missed"]  # sixty-four images teach nothing
+    assert notices[-1].startswith("Below its floor, so it becomes no model: ")
+    assert "copies cannot be measured" in notices[-1]
+
+
+def test_pix2pix_on_boundaries_is_judged_without_labels(shared_data: Path, tmp_path: Path) -> None:
+    small = {"total_images": "8", "image_size": "32", "width": "4", "discriminator_width": "4"}
+    run("pix2pix", data="bsds-edges", out=tmp_path / "run", overrides=small | {"patch_layers": "2"})
+    (sentence,) = json.loads((tmp_path / "run" / VERDICT).read_text())["unmeasured"]
+    assert sentence.startswith("label_share cannot be measured")
 
 
 def test_photos_are_cropped_natively_and_faces_squared(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from evidence.errors import UsageError
 from exports.command import export_run
 from generators import catalogue
 from generators.contract import AdversarialModel, Batch, Floor
+from generators.noise import LIKENESS
 from generators.training.command import run
 from generators.verdict import VERDICT, judge
 from tests.toy_gan import Conditioned
@@ -49,6 +51,44 @@ def test_a_floor_that_is_missed_is_said_in_a_sentence() -> None:
     found = judge(grey, Conditioned(SHAPE), (Floor("fid_ratio", most=0.3),), samples=256)
     assert not found.ships
     assert found.missed == ("fid_ratio is 1, but at most 0.3 is the floor.",)
+
+
+def test_a_floor_of_a_score_is_found_whatever_extractor_it_was_taken_with() -> None:
+    grey = sampled(lambda batch: torch.zeros_like(batch.images), "rotation")
+    found = judge(grey, Conditioned(SHAPE), (Floor("coverage", least=0.4),), samples=256)
+    (name,) = (name for name in found.figures if name.startswith("coverage@"))
+    assert found.missed == (f"{name} is 0, but at least 0.4 is the floor.",)
+    assert found.floors == {name: "at least 0.4"}
+    assert found.neighbours == 3
+
+
+def test_a_figure_that_the_data_cannot_give_is_named_and_holds_nobody_back() -> None:
+    real = sampled(lambda batch: batch.images)
+    found = judge(real, Conditioned(SHAPE), (Floor("copies", most=0.03),), samples=256)
+    assert found.ships
+    assert found.unmeasured == (
+        "copies cannot be measured on this data, so nobody knows whether it reaches its floor, at most 0.03.",
+    )
+    assert found.words == found.unmeasured[0]
+
+
+@pytest.mark.parametrize("system", list(catalogue.CATALOGUE))
+def test_a_shipped_preset_has_floors_besides_likeness_to_noise(system: str) -> None:
+    _, presets = catalogue.system(system).load()
+    floors = {floor.figure for floor in presets["shipped"].floors}
+    assert floors - {"fid_ratio"}
+
+
+@pytest.mark.parametrize(
+    "made",
+    [lambda images: images[:1].expand_as(images), lambda images: images.mean((2, 3), True).expand_as(images)],
+    ids=["one picture again and again", "colours without shapes"],
+)
+def test_samples_without_variety_or_shapes_miss_the_floors_of_every_noise_system(
+    made: Callable[[Tensor], Tensor],
+) -> None:
+    found = judge(sampled(lambda batch: made(batch.images)), Conditioned(SHAPE), LIKENESS, samples=256)
+    assert any(sentence.startswith("coverage") for sentence in found.missed)
 
 
 def test_no_bound_holds_for_what_is_not_a_number() -> None:
