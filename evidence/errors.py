@@ -25,6 +25,7 @@
     │   ├── StoreTooNew          code "store_too_new"
     │   ├── StoreFull            code "store_full"
     │   ├── NoSuchJob            code "no_such_job"
+    │   ├── NoSuchMedium         code "no_such_medium"
     │   └── KeyConflict          code "key_conflict"
     ├── AccessError              somebody may not do what they asked for
     │   ├── KeyRefused           code "key_refused"
@@ -206,6 +207,12 @@ class NoSuchJob(StoreError):
     """Raised when a job is not there, or belongs to another tenant."""
 
     code = "no_such_job"
+
+
+class NoSuchMedium(StoreError):
+    """Raised when a file is not stored, or its sha256 was never handed in by this tenant."""
+
+    code = "no_such_medium"
 
 
 class KeyConflict(StoreError):

@@ -1,4 +1,4 @@
-"""The settings of a scan: `TOUCHSTONE_*` in the environment, then `touchstone.toml`, then these defaults.
+"""The settings of scans and service: `TOUCHSTONE_*` in the environment, then `touchstone.toml`, then these.
 
 Read once by each process with `load_settings()`; `touchstone doctor` prints what is in force.
 """
@@ -40,7 +40,7 @@ def _data_dir() -> Path:
 
 
 class Settings(BaseSettings):
-    """Everything about a scan that is not the medium or the model.
+    """Everything about a scan and the service that is not the medium or the model.
 
     Bytes, pixels and seconds carry their unit in their name; `every_seconds` and `sample_frames`
     say which frames of a video are judged, `tiles_per_image` and `tiles_per_frame` how much of each.
@@ -61,6 +61,19 @@ class Settings(BaseSettings):
     face_model: Path | None = Field(None, description="a YuNet face finder; empty: the data folder's, if any")
     inception: str = Field("", description="the Inception weights for metrics; empty: torch's cache")
     data_dir: Path = Field(default_factory=_data_dir, description="where fetched files are kept")
+
+    database_url: str = Field("", description="the job store; empty: jobs.db in the data folder, by SQLite")
+    broker_url: str = Field("", description="Redis, for workers on many machines; empty: workers of our own")
+    media_dir: Path | None = Field(
+        None, description="where uploads and pictures of jobs lie; empty: media in the data folder"
+    )
+    workers: int = Field(1, ge=0, le=64, description="worker processes beside the API")
+    lease_seconds: float = Field(
+        60.0, gt=0, allow_inf_nan=False, description="a worker that is silent for so long has lost its work"
+    )
+    retention_days: float = Field(
+        30.0, ge=0, allow_inf_nan=False, description="jobs are kept so long after their end; 0 keeps nothing"
+    )
 
     every_seconds: float = Field(
         0.5, gt=0, allow_inf_nan=False, description="one frame of a video each so many seconds"
@@ -84,6 +97,31 @@ class Settings(BaseSettings):
         _LIMITS.child_memory_bytes, ge=1, description="memory of one decode child"
     )
 
+    host: str = Field("127.0.0.1", description="the address the service listens on")
+    port: int = Field(8700, ge=0, le=65535, description="its port; 0 takes a free one")
+    hosts: str = Field(
+        "", description="further names this server answers to, divided by commas; * is any name"
+    )
+    folders: str = Field(
+        "", description="folders that batches may name, divided by the path separator; empty: none"
+    )
+    max_body_bytes: int = Field(
+        16 * 2**20, ge=1024, description="a larger request is refused; uploads have max_bytes"
+    )
+    free_bytes: int = Field(
+        256 * 2**20, ge=0, description="nothing is accepted while the disk has less room than this"
+    )
+    wait_seconds: float = Field(
+        30.0, ge=0, allow_inf_nan=False, description="an answer is held back at most so long (`Prefer: wait`)"
+    )
+    requests_per_minute: int = Field(
+        1200, ge=0, description="requests a tenant may make each minute; 0 is no limit"
+    )
+    jobs_per_day: int = Field(0, ge=0, description="jobs a tenant may submit in 24 hours; 0 is no limit")
+    waiting_jobs: int = Field(
+        100_000, ge=1, description="jobs of a tenant that may wait or run at the same time"
+    )
+
     @property
     def limits(self) -> DecodeLimits:
         """What one medium may cost before it is refused."""
@@ -98,6 +136,26 @@ class Settings(BaseSettings):
     def model_folders(self) -> tuple[Path, ...]:
         """The folders of `models`."""
         return tuple(Path(folder).expanduser() for folder in self.models.split(os.pathsep) if folder)
+
+    @property
+    def store_url(self) -> str:
+        """The address of the job store; the folder of a SQLite one is made."""
+        if self.database_url:
+            return self.database_url
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        return f"sqlite:///{self.data_dir / 'jobs.db'}"
+
+    @property
+    def media_folder(self) -> Path:
+        """Where uploads and the pictures of jobs lie."""
+        return self.media_dir or self.data_dir / "media"
+
+    @property
+    def batch_folders(self) -> tuple[Path, ...]:
+        """The folders of `folders`, without links in them."""
+        return tuple(
+            Path(folder).expanduser().resolve() for folder in self.folders.split(os.pathsep) if folder
+        )
 
     def fingerprint(self, *parts: object) -> str:
         """Twelve hex digits of what decides a result besides the medium: tiles, and the given parts."""

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from touchstone.cli import doctor, evaluate, export, forge, generate, lint, metrics, models, train
+from touchstone.cli import doctor, evaluate, export, forge, generate, keys, lint, metrics, models, train
 from touchstone.cli.guard import guarded
 
 app = typer.Typer(
@@ -113,7 +113,7 @@ def scan(
     raise typer.Exit(code)
 
 
-for _command in (generate, forge, train, export, evaluate, metrics, lint, models, doctor):
+for _command in (generate, forge, train, export, evaluate, metrics, lint, models, keys, doctor):
     _command.register(app)
 
 

@@ -28,6 +28,12 @@ def jobs_holding(engine: Engine, tenant: str, sha256: str, *, limit: int = 50) -
         return list(connection.execute(wanted.limit(limit)).scalars())
 
 
+def media_of(engine: Engine, job: str) -> list[str]:
+    """The files that a job needs."""
+    with translated(), reading(engine) as connection:
+        return list(connection.execute(select(holdings.c.sha256).where(holdings.c.job == job)).scalars())
+
+
 def unheld(engine: Engine, media: Collection[str]) -> set[str]:
     """Those of the files that no job of any tenant needs."""
     wanted = select(holdings.c.sha256).where(holdings.c.sha256.in_(media)).distinct()

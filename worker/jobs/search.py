@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +11,7 @@ from sqlalchemy import JSON, ColumnElement, Engine, cast, func, select
 
 from worker.jobs.engine import reading, translated
 from worker.jobs.model import Job, JobState, Shard
-from worker.jobs.schema import jobs, shards
+from worker.jobs.schema import events, jobs, shards
 from worker.jobs.store import to_job, to_shard
 
 
@@ -64,6 +66,23 @@ def count_states(engine: Engine, tenant: str, *, since: float = 0.0) -> dict[tup
     )
     with translated(), reading(engine) as connection:
         return {(row[0], row[1]): row[2] for row in connection.execute(wanted)}
+
+
+def newest_events(engine: Engine, wanted: Collection[str], kind: str | None = None) -> dict[str, int]:
+    """The number of the newest event, of a kind if one is named, of each of the jobs that has one."""
+    rows = select(events.c.job, func.max(events.c.seq)).where(events.c.job.in_(wanted))
+    if kind is not None:
+        rows = rows.where(events.c.kind == kind)
+    with translated(), reading(engine) as connection:
+        return {row[0]: row[1] for row in connection.execute(rows.group_by(events.c.job))}
+
+
+def newest_progress(engine: Engine, wanted: Collection[str]) -> dict[str, dict[str, Any]]:
+    """What each job last said of its frames: {"done", "of"}; none of jobs that said nothing."""
+    newest = newest_events(engine, wanted, "frame")
+    rows = select(events.c.job, events.c.data).where(events.c.seq.in_(newest.values()))
+    with translated(), reading(engine) as connection:
+        return {row[0]: json.loads(row[1]) for row in connection.execute(rows)}
 
 
 def _inside(engine: Engine, column: Any, *path: str) -> ColumnElement[str]:

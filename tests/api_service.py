@@ -1,0 +1,90 @@
+"""The API on a real socket, and a worker that is as quick as a test wants it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import uvicorn
+
+from evidence.verdict import Report
+from touchstone.api.app import create_app
+from touchstone.api.service import Service
+from worker.jobs.model import Lease
+from worker.settings import Settings
+
+
+@dataclass
+class Api:
+    """A running API: its address, its parts, and a client without a key."""
+
+    url: str
+    service: Service
+    http: httpx.Client
+    report: Report
+
+    def upload(self, data: bytes = b"a picture", name: str = "cat.jpg", **options: Any) -> httpx.Response:
+        """POST /v1/scans of these bytes; `options` are fields of the form, `headers` is not."""
+        headers = options.pop("headers", {})
+        http = options.pop("http", self.http)
+        return http.post("/v1/scans", files={"file": (name, data)}, data=options, headers=headers)
+
+    def claim(self) -> Lease:
+        """The next scan, as a worker takes it."""
+        (lease,) = self.service.leases.claim("test", ["scan"])
+        return lease
+
+    def work(self, lease: Lease | None = None, *, pictures: bool = True) -> str:
+        """Do the next scan: the canned report, under the job's id and the client's name for it."""
+        lease = lease or self.claim()
+        report = self.report.to_dict() | {"id": lease.job}
+        report["media"] = report["media"] | {"path": lease.payload["name"], "sha256": lease.payload["sha256"]}
+        if pictures:
+            for name in ("heat.png", "preview.jpg"):
+                self.service.media.artefact(lease.job, name).write_bytes(name.encode())
+        self.service.store.note(lease.job, "frame", {"done": 1, "of": 1})
+        result = {"report": report, "heat": pictures, "preview": pictures}
+        assert self.service.leases.complete(lease, result)
+        return lease.job
+
+
+@contextmanager
+def running(settings: Settings, report: Report) -> Iterator[Api]:
+    """The API of these settings on a free port of this machine, until the block is left."""
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app, host=settings.host, port=0, log_level="critical", timeout_graceful_shutdown=1, lifespan="on"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        until = time.monotonic() + 20
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            assert time.monotonic() < until, "the server did not start in time"
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        url = f"http://127.0.0.1:{port}"
+        with httpx.Client(base_url=url, timeout=20) as http:
+            yield Api(url, app.state.service, http, report)
+    finally:
+        server.should_exit = True
+        thread.join(20)
+
+
+def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The problem that an answer is, once it is sure that it is this one and whole."""
+    body: dict[str, Any] = answer.json()
+    assert (answer.status_code, body["code"]) == (status, code), body
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert body["status"] == status
+    assert body["request_id"] == answer.headers["x-request-id"]
+    assert body["type"] == f"urn:touchstone:problem:{code}"
+    assert "Traceback" not in answer.text
+    return body

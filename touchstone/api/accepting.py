@@ -1,0 +1,123 @@
+"""Accepting a scan: the medium by upload or by its sum, the job on disk, an answer now or at its end."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from evidence.errors import ModelNotFound, RequestError, StoreUnavailable
+from touchstone.api.schemas import Options, ScanBySha256, ScanForm
+from touchstone.api.service import Desk
+from touchstone.api.uploads import FILE_FIELD, receive_form
+from worker.jobs.model import Job, Lane, NewJob
+from worker.requests import ScanRequest, scan_job
+from worker.scanner import installed_models
+
+LANES = {"live": Lane.LIVE, "batch": Lane.BATCH, "low": Lane.LOW}
+_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?=$|[,;\s])")
+_DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One medium that is stored, what it is called, and how it is to be scanned."""
+
+    sha256: str
+    size_bytes: int
+    name: str
+    options: Options
+
+
+async def read_scan(request: Request, desk: Desk) -> Asked:
+    """What a POST to /v1/scans asks for; an upload is on disk when this returns."""
+    await run_in_threadpool(desk.may_submit)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
+        return await _by_sha256(request, desk)
+    form = await receive_form(request, desk.service.media)
+    asked = ScanForm.model_validate({name: value for name, value in form.fields.items() if value})
+    if form.stored is None:
+        raise RequestError(f"The form has no file named {FILE_FIELD!r}.", "Send one.")
+    name = asked.name or ScanForm.model_validate({"name": form.filename}).name or form.stored.sha256
+    return Asked(form.stored.sha256, form.stored.size_bytes, name, asked)
+
+
+def accept(desk: Desk, asked: Asked, key: str) -> tuple[Job, bool]:
+    """The job of a scan, on disk; True beside it when it is new, False when its key came before."""
+    options = asked.options
+    check_model(desk, options.model)
+    new = scan_job(
+        ScanRequest(
+            sha256=asked.sha256,
+            name=asked.name,
+            size_bytes=asked.size_bytes,
+            every_seconds=options.every_seconds,
+            keyframes=options.keyframes,
+            max_frames=options.max_frames,
+            model=options.model,
+        ),
+        tenant=desk.tenant,
+        lane=LANES[options.priority or "live"],
+        key=key,
+        client_ref=options.client_ref,
+        retention_seconds=retention(desk, options),
+        webhook=options.webhook,
+    )
+    return submit(desk, new)
+
+
+def submit(desk: Desk, new: NewJob) -> tuple[Job, bool]:
+    """Accept a job whose media are stored; raises StoreUnavailable when one was deleted just now."""
+    job, fresh = desk.store.submit(new)
+    if fresh and not all(desk.service.media.has(sha256) for sha256 in new.media):
+        desk.store.remove(job.id, desk.tenant)
+        raise StoreUnavailable("The medium was deleted while it was handed in.", "Send it again.")
+    return job, fresh
+
+
+def retention(desk: Desk, options: Options) -> float:
+    """How long a job and its media are kept after its end."""
+    if options.retention_seconds is not None:
+        return options.retention_seconds
+    return desk.service.settings.retention_days * _DAY
+
+
+def check_model(desk: Desk, name: str) -> None:
+    """Raise ModelNotFound for a detector that is not installed: a path is none."""
+    if name:
+        settings = desk.service.settings
+        entry = next((one for one in installed_models(settings) if name in (one.name, one.label)), None)
+        if entry is None or entry.kind != "detector":
+            raise ModelNotFound(f"There is no detector {name!r}.", "GET /v1/models lists them.")
+
+
+async def finished(request: Request, desk: Desk, job: Job) -> Job:
+    """The job once it has ended, or as it stands when the patience of `Prefer: wait=N` is over."""
+    found = _WAIT.search(request.headers.get("prefer", ""))
+    until = time.monotonic() + min(
+        float(found.group(1)) if found else 0.0, desk.service.settings.wait_seconds
+    )
+    after = 0
+    while not job.state.ended and (left := until - time.monotonic()) > 0:
+        news = await desk.service.watch.news(job.id, after, left)
+        after = news[-1].seq if news else after
+        job = await run_in_threadpool(desk.job, job.id, job.kind)
+    return job
+
+
+async def _by_sha256(request: Request, desk: Desk) -> Asked:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > desk.service.settings.max_body_bytes:
+            raise RequestError("The request's JSON is too long.", "Send files as multipart/form-data.")
+    asked = ScanBySha256.model_validate_json(bytes(body))
+
+    def look() -> Asked:
+        path = desk.medium(asked.sha256)
+        return Asked(asked.sha256, path.stat().st_size, asked.name or desk.name_of(asked.sha256), asked)
+
+    return await run_in_threadpool(look)

@@ -1,0 +1,76 @@
+"""Puts the API together: `create_app` is all that a server needs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from touchstone.api import events, health, models, problems, results, scans, schema
+from touchstone.api.service import Runner, Service
+from touchstone.api.shield import Shield, host_names
+from worker.jobs.store import JobStore
+from worker.media import MediaStore
+from worker.settings import Settings
+
+ROUTERS = (scans.router, results.router, events.router, models.router, health.router)
+STREAMED: frozenset[tuple[str, str]] = frozenset({("POST", "/v1/scans"), ("POST", "/v1/batches")})
+
+
+def create_app(
+    settings: Settings,
+    store: JobStore | None = None,
+    media: MediaStore | None = None,
+    runner: Runner | None = None,
+) -> FastAPI:
+    """The API on a job store and a media store, those of the settings unless they are given.
+
+    It starts and stops `runner`, if there is one. Raises StoreError when there is nothing to work on.
+    """
+    service = Service(
+        settings,
+        store or JobStore(settings.store_url, announce=bool(settings.broker_url)),
+        media or MediaStore(settings.media_folder, max_bytes=settings.max_bytes),
+        runner,
+    )
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        if runner is not None:
+            runner.start()
+        try:
+            yield
+        finally:
+            if runner is not None:
+                runner.stop()
+            if store is None:
+                service.store.close()
+
+    app = FastAPI(
+        title="Touchstone",
+        version=schema.API_VERSION,
+        summary="A fake/real verdict on images and video that you can defend.",
+        docs_url=None,  # its scripts would come from elsewhere
+        redoc_url=None,
+        lifespan=life,
+        generate_unique_id_function=_operation,
+    )
+    app.state.service = service
+    for router in ROUTERS:
+        app.include_router(router)
+    problems.install(app)
+    app.openapi = lambda: schema.document(app)  # type: ignore[method-assign]
+    app.add_middleware(
+        Shield,
+        hosts=host_names(settings.host, settings.hosts),
+        max_body=settings.max_body_bytes,
+        streamed=STREAMED,
+        counters=service.counters,
+    )
+    return app
+
+
+def _operation(route: APIRoute) -> str:
+    return route.name

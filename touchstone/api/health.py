@@ -1,0 +1,75 @@
+"""Whether the service lives, whether it can work, and what it counts: for load balancers and Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel
+
+from evidence.errors import TouchstoneError
+from touchstone.api.access import Administering
+from touchstone.api.service import Service, service_of
+from worker.scanner import find_detector
+
+router = APIRouter(tags=["health"])
+Parts = Annotated[Service, Depends(service_of)]
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: str
+
+
+class Ready(BaseModel):
+    """Each part that work needs, "ok" or why not."""
+
+    ready: bool
+    checks: dict[str, str]
+
+
+@router.get("/healthz")
+def healthz() -> Alive:
+    """Whether the process answers."""
+    return Alive(status="ok")
+
+
+@router.get("/readyz", responses={503: {"model": Ready, "description": "Not ready; `checks` says why."}})
+def readyz(service: Parts, response: Response) -> Ready:
+    """Whether jobs can be accepted and worked on: store, disk, detector, workers."""
+    checks = {name: _outcome(check, service) for name, check in _CHECKS.items()}
+    ready = all(found == "ok" for found in checks.values())
+    if not ready:
+        response.status_code = 503
+    return Ready(ready=ready, checks=checks)
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+def metrics(desk: Administering, request: Request) -> PlainTextResponse:
+    """Counters in Prometheus' text format."""
+    service = service_of(request)
+    return PlainTextResponse(service.counters.text(), media_type="text/plain; version=0.0.4")
+
+
+def _workers(service: Service) -> None:
+    if service.runner is not None and not service.runner.running:
+        raise TouchstoneError("The workers have stopped.", "Start `touchstone serve` again.")
+
+
+_CHECKS: dict[str, Callable[[Service], object]] = {
+    "store": lambda service: service.leases.depth(),
+    "disk": lambda service: service.room(),
+    "detector": lambda service: find_detector(service.settings),
+    "workers": _workers,
+}
+
+
+def _outcome(check: Callable[[Service], object], service: Service) -> str:
+    try:
+        check(service)
+    except TouchstoneError as error:
+        return error.code  # its sentence may name folders of the server
+    return "ok"

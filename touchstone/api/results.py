@@ -1,0 +1,158 @@
+"""What a scan left: its frames as a table, its pictures, its report for people, and the medium itself."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from fastapi import APIRouter, Response
+from fastapi.responses import FileResponse, HTMLResponse
+
+from evidence.errors import NoSuchJob, NotThere
+from evidence.verdict import Report
+from touchstone.api import views
+from touchstone.api.access import Reading
+from touchstone.api.schemas import FramePoint, Frames, KnownMedium, Sha256
+from touchstone.api.service import Desk
+from touchstone.report.html import HtmlOptions, HtmlWriter
+from touchstone.report.item import ReportItem
+from touchstone.report.jsonl import document_of
+
+router = APIRouter(prefix="/v1", tags=["results"])
+
+# A page of ours may show these; anything else that was handed in is only ever saved.
+_SHOWN = ("image/", "video/")
+_PRIVATE = {"Cache-Control": "private, max-age=3600"}
+# The report brings its own, stricter policy for scripts; it may not be more than a page.
+_REPORT_POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "frame-ancestors 'self'; sandbox allow-scripts"
+)
+
+
+def _file(description: str, *kinds: str) -> dict[int | str, dict[str, Any]]:
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    return {200: {"description": description, "content": {kind: binary for kind in kinds}}}
+
+
+@router.get("/scans/{scan}/frames.json")
+def frames_json(desk: Reading, scan: str) -> Frames:
+    """Every sampled frame with its score; none of a still picture."""
+    report = _report(desk, scan)
+    items = [FramePoint(t=p.t, frame=p.frame, fake_probability=p.fake_probability) for p in report.timeline]
+    parts = [
+        {"start": part.start, "end": part.end, "fake_probability": part.fake_probability}
+        for part in report.segments
+    ]
+    return Frames(items=items, segments=parts)
+
+
+@router.get("/scans/{scan}/frames.csv", response_class=Response, responses=_file("The table.", "text/csv"))
+def frames_csv(desk: Reading, scan: str) -> Response:
+    """The same as CSV: t, frame, fake_probability."""
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(("t", "frame", "fake_probability"))
+    table.writerows((p.t, p.frame, p.fake_probability) for p in _report(desk, scan).timeline)
+    return Response(
+        text.getvalue(), media_type="text/csv; charset=utf-8", headers=_saved(f"{scan}-frames.csv")
+    )
+
+
+@router.get("/scans/{scan}/heat.png", response_class=Response, responses=_file("The overlay.", "image/png"))
+def heat(desk: Reading, scan: str) -> FileResponse:
+    """Where the picture reads as fake, to be laid over the preview."""
+    return FileResponse(_artefact(desk, scan, "heat.png"), media_type="image/png", headers=_PRIVATE)
+
+
+@router.get("/scans/{scan}/preview.jpg", response_class=Response, responses=_file("It.", "image/jpeg"))
+def preview(desk: Reading, scan: str) -> FileResponse:
+    """The picture, or the frame of a video that reads most as fake, at most 1024 pixels a side."""
+    return FileResponse(_artefact(desk, scan, "preview.jpg"), media_type="image/jpeg", headers=_PRIVATE)
+
+
+@router.get(
+    "/scans/{scan}/media",
+    response_class=Response,
+    responses={
+        **_file("The medium, byte for byte.", "image/*", "video/*", "application/octet-stream"),
+        206: {"description": "The part that `Range` names."},
+    },
+)
+def media(desk: Reading, scan: str) -> FileResponse:
+    """The medium as it was handed in; `Range` is honoured."""
+    job = desk.job(scan, "scan")
+    shard = desk.first_shard(job)
+    report = ((shard.result if shard else None) or {}).get("report") or {}
+    mime = str((report.get("media") or {}).get("mime") or "")
+    shown = mime.startswith(_SHOWN)
+    return FileResponse(
+        desk.service.media.path(str(job.request["sha256"])),
+        media_type=mime if shown else "application/octet-stream",
+        headers=_PRIVATE | {"Content-Disposition": "inline" if shown else "attachment"},
+    )
+
+
+@router.get("/scans/{scan}/report.json", response_class=Response, responses=_file("It.", "application/json"))
+def report_json(desk: Reading, scan: str) -> Response:
+    """The report as a document: `touchstone.scan/1`, as the command line writes it."""
+    text = document_of(_report(desk, scan))
+    return Response(text, media_type="application/json", headers=_saved(f"{scan}.json"))
+
+
+@router.get("/scans/{scan}/report.html", response_class=HTMLResponse)
+def report_html(desk: Reading, scan: str) -> HTMLResponse:
+    """The report as one page without any link to elsewhere, to be kept or sent on."""
+    report = _report(desk, scan)
+    item = ReportItem(report, _preview(desk, scan), _heat(report))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "report.html"
+        with HtmlWriter(path, HtmlOptions(title="Scan report")) as writer:
+            writer.add(item)
+        text = path.read_text(encoding="utf-8")
+    return HTMLResponse(text, headers={"Content-Security-Policy": _REPORT_POLICY})
+
+
+@router.get("/media/{sha256}")
+@router.head("/media/{sha256}", include_in_schema=False)
+def known_medium(desk: Reading, sha256: Sha256) -> KnownMedium:
+    """Whether this tenant handed in a medium before, and the scans of it: no upload is needed then."""
+    path = desk.medium(sha256)
+    found = [(job, desk.first_shard(job)) for job in desk.jobs_with(sha256) if job.kind == "scan"]
+    return KnownMedium(sha256=sha256, size_bytes=path.stat().st_size, scans=views.summaries(desk, found))
+
+
+def _report(desk: Desk, scan: str) -> Report:
+    shard = desk.first_shard(desk.job(scan, "scan"))
+    plain = ((shard.result if shard else None) or {}).get("report")
+    if plain is None:
+        raise NotThere(f"The scan {scan} has no report.", "Wait for its end; of a failed one there is none.")
+    return Report.from_dict(plain)
+
+
+def _artefact(desk: Desk, scan: str, name: str) -> Path:
+    path = desk.service.media.artefact(desk.job(scan, "scan").id, name)
+    if not path.is_file():
+        raise NotThere(f"The scan {scan} has no {name}.", "Its `links` say what there is.")
+    return path
+
+
+def _preview(desk: Desk, scan: str) -> Any:
+    try:
+        data = np.fromfile(_artefact(desk, scan, "preview.jpg"), np.uint8)
+    except (NotThere, NoSuchJob):
+        return None
+    return cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
+
+
+def _heat(report: Report) -> Any:
+    return None if report.heatmap is None else np.array(report.heatmap, np.float32)  # None becomes nan
+
+
+def _saved(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"'}

@@ -1,0 +1,209 @@
+"""Scans: hand in a medium, ask how it stands, read what was found, and take it back."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+
+from evidence.errors import UsageError
+from touchstone.api import views
+from touchstone.api.accepting import Asked, accept, finished, read_scan
+from touchstone.api.access import Reading, Writing
+from touchstone.api.pages import Cursor, Limit, cursor_behind, place_of
+from touchstone.api.schemas import (
+    ClientRef,
+    Deleted,
+    Line,
+    Name,
+    Options,
+    Scan,
+    ScanBySha256,
+    ScanForm,
+    Scans,
+    State,
+    Taken,
+    VerdictWord,
+)
+from touchstone.api.service import Desk
+from touchstone.api.uploads import FILE_FIELD
+from worker.jobs.model import Job, JobState
+from worker.jobs.search import Search
+from worker.requests import ScanRequest
+
+router = APIRouter(prefix="/v1/scans", tags=["scans"])
+KIND = "scan"
+
+IdempotencyKey = Annotated[
+    str,
+    Header(max_length=200, description="Asking again with the same key gives the same scan, never a second."),
+]
+Prefer = Annotated[
+    str,
+    Header(
+        max_length=200, description="`wait=N` holds the answer back up to N seconds, until the scan ended."
+    ),
+]
+
+
+class Rerun(Taken):
+    """What is different this time; empty is the model that is the default now."""
+
+    model: Annotated[Line, Field(max_length=128)] = ""
+
+
+def _form_schema() -> dict[str, Any]:
+    schema = ScanForm.model_json_schema()
+    schema["properties"] = {
+        FILE_FIELD: {"type": "string", "format": "binary", "description": "The picture or video."},
+        **schema["properties"],
+    }
+    return {**schema, "required": [FILE_FIELD]}
+
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {"schema": _form_schema()},
+            "application/json": {"schema": ScanBySha256.model_json_schema()},
+        },
+    }
+}
+
+
+@router.post("", status_code=202, responses={200: {"model": Scan}}, openapi_extra=_BODY)
+async def create_scan(
+    desk: Writing,
+    request: Request,
+    response: Response,
+    idempotency_key: IdempotencyKey = "",
+    prefer: Prefer = "",
+) -> Scan:
+    """Scan a medium: an upload as `file` of a form, or one handed in before by its sha256 as JSON.
+
+    202 while it is worked on, 200 when it has ended already.
+    """
+    asked = await read_scan(request, desk)
+    job, _ = await run_in_threadpool(accept, desk, asked, idempotency_key)
+    return await _answer(request, response, desk, job)
+
+
+@router.get("")
+def list_scans(
+    desk: Reading,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    state: State | None = None,
+    verdict: VerdictWord | None = None,
+    name: Annotated[Name | None, Query(description="A part of the name, in any case.")] = None,
+    client_ref: Annotated[ClientRef | None, Query(description="Exactly this reference.")] = None,
+) -> Scans:
+    """The tenant's scans, newest first."""
+    search = Search(
+        KIND,
+        state=None if state is None else JobState(state),
+        verdict=verdict,
+        name=name,
+        client_ref=client_ref,
+        before=place_of(cursor),
+        limit=limit,
+    )
+    found = desk.find(search)
+    return Scans(items=views.summaries(desk, found), next=cursor_behind([job for job, _ in found], limit))
+
+
+@router.get(
+    "/{scan}",
+    response_class=Response,
+    responses={200: {"model": Scan}, 304: {"description": "Not changed since `If-None-Match`."}},
+)
+async def get_scan(
+    desk: Reading,
+    scan: str,
+    request: Request,
+    prefer: Prefer = "",
+    if_none_match: Annotated[str, Header()] = "",
+) -> Response:
+    """A scan with its report. `ETag` and `If-None-Match` spare what did not change."""
+    job = await run_in_threadpool(desk.job, scan, KIND)
+    job = await finished(request, desk, job)
+    body = (await run_in_threadpool(_view, desk, job)).model_dump_json().encode()
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if tag in (part.strip().removeprefix("W/") for part in if_none_match.split(",")):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type="application/json")
+
+
+@router.delete("/{scan}")
+def delete_scan(desk: Writing, scan: str) -> Deleted:
+    """Take a scan back: its report, its pictures, and the medium if no other scan of anybody needs it."""
+    desk.delete(desk.job(scan, KIND))
+    return Deleted(id=scan)
+
+
+@router.post("/{scan}/cancel")
+def cancel_scan(desk: Writing, scan: str) -> Scan:
+    """Stop a scan that has not ended; of one that has, nothing changes."""
+    desk.job(scan, KIND)
+    return _view(desk, desk.store.cancel(scan, desk.tenant))
+
+
+@router.post("/{scan}/rerun", status_code=202, responses={200: {"model": Scan}})
+async def rerun_scan(
+    desk: Writing,
+    scan: str,
+    request: Request,
+    response: Response,
+    body: Rerun | None = None,
+    idempotency_key: IdempotencyKey = "",
+    prefer: Prefer = "",
+) -> Scan:
+    """Scan the same medium again, by another model or by a newer one; the old result stays."""
+
+    def again() -> Job:
+        desk.may_submit()
+        old = desk.job(scan, KIND)
+        if not old.state.ended:
+            raise UsageError(f"The scan {scan} has not ended yet.", "Wait for it, or cancel it first.")
+        return _resubmit(desk, old, (body or Rerun()).model, idempotency_key)
+
+    return await _answer(request, response, desk, await run_in_threadpool(again))
+
+
+def _resubmit(desk: Desk, old: Job, model: str, key: str) -> Job:
+    request = ScanRequest.from_plain(old.request)
+    asked = Asked(
+        sha256=request.sha256,
+        size_bytes=desk.medium(request.sha256).stat().st_size,
+        name=request.name,
+        options=Options.model_validate(
+            {
+                "priority": views.PRIORITIES[old.lane],
+                "client_ref": old.client_ref,
+                "every_seconds": request.every_seconds,
+                "keyframes": request.keyframes,
+                "max_frames": request.max_frames,
+                "model": model,
+            }
+        ),
+    )
+    return accept(desk, asked, key)[0]
+
+
+def _view(desk: Desk, job: Job) -> Scan:
+    return views.scan(desk, job, desk.first_shard(job))
+
+
+async def _answer(request: Request, response: Response, desk: Desk, job: Job) -> Scan:
+    """The scan: 200 if it ended within the client's patience, else 202 and when to ask again."""
+    job = await finished(request, desk, job)
+    response.headers["Location"] = f"/v1/scans/{job.id}"
+    response.status_code = 200 if job.state.ended else 202
+    if not job.state.ended:
+        response.headers["Retry-After"] = "1"
+    return await run_in_threadpool(_view, desk, job)

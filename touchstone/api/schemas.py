@@ -1,0 +1,147 @@
+"""What the API takes and gives, field by field. What is taken allows nothing that is not named here."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+VerdictWord = Literal["fake", "real", "uncertain"]
+Priority = Literal["live", "batch", "low"]
+_MOST_NAME = 1024
+
+
+def _printable(text: str) -> str:
+    """Text without control characters and half characters, which no table and no page can show."""
+    if any(
+        ord(letter) < 32 or 0x7F <= ord(letter) < 0xA0 or 0xD800 <= ord(letter) < 0xE000 for letter in text
+    ):
+        raise ValueError("control characters are not allowed")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_printable)]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Name = Annotated[Line, Field(max_length=_MOST_NAME)]
+ClientRef = Annotated[Line, Field(max_length=256)]
+
+
+class Taken(BaseModel):
+    """A body that a client sends."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Options(Taken):
+    """How media are looked at, and how urgent that is.
+
+    `priority` is live for a scan and batch for a batch unless it is given. `retention_seconds` is how long
+    result and medium are kept after the end; empty: as long as the settings say.
+    """
+
+    priority: Priority | None = None
+    client_ref: ClientRef = ""
+    retention_seconds: float | None = Field(None, ge=0, le=10 * 365 * 86_400, allow_inf_nan=False)
+    every_seconds: float | None = Field(None, gt=0, le=86_400, allow_inf_nan=False)
+    keyframes: bool = False
+    max_frames: int | None = Field(None, ge=1, le=1_000_000)
+    model: Annotated[Line, Field(max_length=128)] = ""
+    webhook: Annotated[Line, Field(max_length=64)] = ""
+
+
+class ScanForm(Options):
+    """The fields beside `file` in a form; `name` goes before the name that the file came with."""
+
+    name: Name = ""
+
+
+class ScanBySha256(ScanForm):
+    """A scan of a medium that this tenant handed in before."""
+
+    sha256: Sha256
+
+
+class Said(BaseModel):
+    """A code that never changes its meaning, and a sentence for people."""
+
+    code: str
+    message: str
+
+
+class Progress(BaseModel):
+    """How many frames, or media of a batch, are done, of how many."""
+
+    done: int
+    of: int
+
+
+class ScanSummary(BaseModel):
+    """A scan as it stands, without its report. `links` are null where there is nothing to fetch (yet)."""
+
+    id: str
+    state: State
+    created: datetime
+    finished: datetime | None
+    name: str
+    sha256: str
+    size_bytes: int
+    client_ref: str
+    priority: Priority
+    progress: Progress | None
+    status: Literal["ok", "not_applicable", "unable"] | None
+    verdict: VerdictWord | None
+    fake_probability: float | None
+    interval: tuple[float, float] | None
+    reason: Said | None
+    error: Said | None
+    links: dict[str, str | None]
+
+
+class Scan(ScanSummary):
+    """A scan with its report, which is `touchstone.scan/1` (docs/scan.schema.json)."""
+
+    report: dict[str, Any] | None
+
+
+class Scans(BaseModel):
+    """A page of scans, newest first; `next` is the cursor of the page behind it."""
+
+    items: list[ScanSummary]
+    next: str | None
+
+
+class FramePoint(BaseModel):
+    """The score of one sampled frame; `t` in seconds of presentation."""
+
+    t: float
+    frame: int
+    fake_probability: float
+
+
+class Frames(BaseModel):
+    """Every sampled frame of a video, and the stretches that read as fake."""
+
+    items: list[FramePoint]
+    segments: list[dict[str, float]]
+
+
+class KnownMedium(BaseModel):
+    """A medium that this tenant handed in, and the scans there are of it."""
+
+    sha256: str
+    size_bytes: int
+    scans: list[ScanSummary]
+
+
+class Deleted(BaseModel):
+    """What is gone."""
+
+    id: str
+    deleted: Literal[True] = True
+
+
+def moment(seconds: float) -> datetime:
+    """Seconds since the epoch as a time of day in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,168 @@
+"""What every route works with: the parts of the service, and the desk at which one tenant is served.
+
+Routes reach jobs, files and events only through a `Desk`, which belongs to one tenant: what another tenant
+has is not there for it, in the same words as what nobody has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from fastapi import Request
+
+from evidence.errors import NoSuchJob, NoSuchMedium, StoreFull
+from touchstone.api.metrics import Counters
+from touchstone.api.rates import Rates, too_many
+from touchstone.api.watch import Watch
+from worker.jobs.api_keys import ApiKeys
+from worker.jobs.holdings import jobs_holding, media_of, unheld
+from worker.jobs.leases import Leases
+from worker.jobs.model import Job, JobState, Shard
+from worker.jobs.search import Search, count_states, find_jobs
+from worker.jobs.store import JobStore
+from worker.media import MediaStore
+from worker.settings import Settings
+
+_DAY = 86_400.0
+
+
+class Runner(Protocol):
+    """What works on jobs beside the API; `worker.embedded.EmbeddedRunner` is one."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    @property
+    def running(self) -> bool: ...
+
+
+@dataclass
+class Service:
+    """The parts of one API process."""
+
+    settings: Settings
+    store: JobStore
+    media: MediaStore
+    runner: Runner | None = None
+    counters: Counters = field(default_factory=Counters)
+    keys: ApiKeys = field(init=False)
+    leases: Leases = field(init=False)
+    watch: Watch = field(init=False)
+    rates: Rates = field(init=False)
+    guesses: Rates = field(init=False)
+    locked: bool = False
+    looked_at: float = float("-inf")
+
+    def __post_init__(self) -> None:
+        self.keys, self.leases = ApiKeys(self.store), Leases(self.store)
+        self.watch = Watch(self.store)
+        self.rates = Rates(self.settings.requests_per_minute)
+        self.guesses = Rates(60)
+
+    def room(self) -> None:
+        """Raise StoreFull while the disk has less room than the settings want left."""
+        folder = self.settings.data_dir
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+        if free < self.settings.free_bytes:
+            raise StoreFull(
+                f"The disk has {free} bytes left; {self.settings.free_bytes} are kept free.",
+                "Try again when there is room; nothing of this request was kept.",
+            )
+
+
+def service_of(request: Request) -> Service:
+    """The parts behind the app that serves a request."""
+    service: Service = request.app.state.service
+    return service
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where one tenant is served."""
+
+    service: Service
+    tenant: str
+
+    @property
+    def store(self) -> JobStore:
+        return self.service.store
+
+    def job(self, job: str, kind: str) -> Job:
+        """The tenant's job of a kind; raises NoSuchJob."""
+        found = self.store.get(job, self.tenant)
+        if found.kind != kind:
+            raise NoSuchJob(f"There is no {kind} {job}.", "List what there is, or submit it again.")
+        return found
+
+    def first_shard(self, job: Job) -> Shard | None:
+        """The first shard of one of the tenant's jobs; of a scan that is all of it."""
+        return next(iter(self.store.shards(job.id, limit=1)), None)
+
+    def find(self, search: Search) -> list[tuple[Job, Shard | None]]:
+        """The tenant's jobs that are searched for, newest first."""
+        return find_jobs(self.store.engine, self.tenant, search)
+
+    def counts(self, since: float = 0.0) -> dict[tuple[str, str], int]:
+        """How many jobs of each (kind, state) the tenant made since then."""
+        return count_states(self.store.engine, self.tenant, since=since)
+
+    def may_submit(self) -> None:
+        """Raise TooMany when the tenant's quota is used up, StoreFull when the disk is."""
+        self.service.room()
+        settings, now = self.service.settings, self.store.clock()
+        if settings.jobs_per_day:
+            today = sum(self.counts(now - _DAY).values())
+            if today >= settings.jobs_per_day:
+                raise too_many(
+                    f"{today} jobs were submitted within 24 hours; {settings.jobs_per_day} are allowed.",
+                    "Come back tomorrow, or have TOUCHSTONE_JOBS_PER_DAY raised.",
+                    _DAY / settings.jobs_per_day,
+                )
+        waiting = sum(
+            count
+            for (_, state), count in self.counts().items()
+            if state in (JobState.QUEUED.value, JobState.RUNNING.value)
+        )
+        if waiting >= settings.waiting_jobs:
+            raise too_many(
+                f"{waiting} jobs wait already; {settings.waiting_jobs} are allowed.",
+                "Wait for some to end, or hand files in as a batch.",
+                30.0,
+            )
+
+    def medium(self, sha256: str) -> Path:
+        """The file of a medium that this tenant handed in; raises NoSuchMedium for anybody else's too."""
+        if not jobs_holding(self.store.engine, self.tenant, sha256, limit=1):
+            raise NoSuchMedium(f"You handed in no medium {sha256}.", "Upload it.")
+        return self.service.media.path(sha256)
+
+    def jobs_with(self, sha256: str) -> list[Job]:
+        """The tenant's jobs that need a medium, newest first."""
+        found = []
+        for job in jobs_holding(self.store.engine, self.tenant, sha256):
+            with contextlib.suppress(NoSuchJob):  # deleted just now
+                found.append(self.store.get(job, self.tenant))
+        return sorted(found, key=lambda job: (-job.created, job.id))
+
+    def name_of(self, sha256: str) -> str:
+        """What the tenant called a medium last."""
+        return next(
+            (str(job.request["name"]) for job in self.jobs_with(sha256) if job.kind == "scan"), sha256
+        )
+
+    def delete(self, job: Job) -> None:
+        """Delete a job with all that belongs to it; media that nobody needs any more go at once."""
+        media = media_of(self.store.engine, job.id)
+        self.store.remove(job.id, self.tenant)
+        self.service.media.forget(job.id)
+        for sha256 in unheld(self.store.engine, media):
+            # Somebody may be handing in the same bytes: out of the way first, then look again.
+            with self.service.media.aside(sha256) as drop:
+                if unheld(self.store.engine, [sha256]):
+                    drop()

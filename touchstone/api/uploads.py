@@ -1,0 +1,175 @@
+"""Uploads: a multipart form read as it comes, its one file straight to disk with a running sum and a cap.
+
+No header is believed about its length, no name that a client gives is ever a path, and a client that goes
+away leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+
+from evidence.errors import LimitExceeded, RequestError, RequestTooLarge
+from worker.media import MediaStore, Receiving, Stored
+
+FILE_FIELD = "file"
+_MOST_FIELDS = 64
+_MOST_FIELD_BYTES = 16_384
+_WRITE_BYTES = 256 * 1024  # what is gathered before it is written
+# A client that sends too much is listened to for this much longer, so that it hears why it is refused.
+_DRAINED_BYTES = 8 * 2**20
+
+
+@dataclass
+class Form:
+    """What a form held: its fields in order, and its file with the name it came with."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    stored: Stored | None = None
+    filename: str = ""
+
+
+async def receive_form(request: Request, media: MediaStore) -> Form:
+    """Read a multipart request to its end; the file is on disk when this returns.
+
+    Raises RequestError for what is no form, LimitExceeded over the cap, StoreFull on a full disk.
+    """
+    boundary = _boundary(request)
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > media.max_bytes + _MOST_FIELDS * _MOST_FIELD_BYTES:
+        await _drain(request)
+        raise LimitExceeded(
+            f"The upload has {announced} bytes; {media.max_bytes} are allowed.",
+            "Hand in a smaller file, or raise TOUCHSTONE_MAX_BYTES.",
+        )
+    with ExitStack() as opened:
+        reader = _Reader(boundary, media, opened)
+        gathered = bytearray()
+        try:
+            async for chunk in request.stream():
+                gathered += chunk
+                if len(gathered) >= _WRITE_BYTES:
+                    await run_in_threadpool(reader.feed, bytes(gathered))
+                    gathered.clear()
+        except ClientDisconnect:
+            raise RequestError("The client went away before the upload was complete.") from None
+        except (LimitExceeded, RequestTooLarge):
+            await _drain(request)
+            raise
+        return await run_in_threadpool(reader.finish, bytes(gathered))
+
+
+def _boundary(request: Request) -> bytes:
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    boundary = options.get(b"boundary", b"")
+    if kind != b"multipart/form-data" or not 1 <= len(boundary) <= 200:
+        raise RequestError(
+            "The request is no multipart form with a boundary.",
+            f"Send multipart/form-data with one file named {FILE_FIELD!r}, or JSON with a sha256.",
+        )
+    return boundary
+
+
+async def _drain(request: Request) -> None:
+    """Listen a little longer, so that the answer is not lost with the connection."""
+    seen = 0
+    try:
+        async for chunk in request.stream():
+            seen += len(chunk)
+            if seen > _DRAINED_BYTES:
+                return
+    except (ClientDisconnect, RuntimeError):  # gone, or read to its end already
+        return
+
+
+class _Reader:
+    """The parser of one form, and what it has found so far; runs in worker threads."""
+
+    def __init__(self, boundary: bytes, media: MediaStore, opened: ExitStack) -> None:
+        self.form = Form()
+        self._media, self._opened = media, opened
+        self._header_name, self._header_value = bytearray(), bytearray()
+        self._disposition = b""
+        self._name = ""
+        self._value = bytearray()
+        self._receiving: Receiving | None = None
+        self._ended = False
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._begin,
+                "on_header_field": lambda data, a, b: self._header_name.extend(data[a:b]),
+                "on_header_value": lambda data, a, b: self._header_value.extend(data[a:b]),
+                "on_header_end": self._header,
+                "on_headers_finished": self._open,
+                "on_part_data": self._data,
+                "on_part_end": self._close,
+                "on_end": self._end,
+            },
+        )
+
+    def feed(self, data: bytes) -> None:
+        try:
+            self._parser.write(data)
+        except FormParserError as error:
+            raise RequestError(f"The form cannot be read: {error}.", "Send multipart/form-data.") from None
+
+    def finish(self, data: bytes) -> Form:
+        self.feed(data)
+        if not self._ended:
+            raise RequestError("The form ends before its last boundary.", "Send it again, to its end.")
+        return self.form
+
+    def _begin(self) -> None:
+        self._disposition, self._name = b"", ""
+        self._value.clear()
+
+    def _header(self) -> None:
+        if bytes(self._header_name).lower() == b"content-disposition":
+            self._disposition = bytes(self._header_value)
+        self._header_name.clear()
+        self._header_value.clear()
+
+    def _open(self) -> None:
+        _, options = parse_options_header(self._disposition)
+        self._name = options.get(b"name", b"").decode("utf-8", "replace")
+        known = {*self.form.fields, *([FILE_FIELD] if self.form.stored else [])}
+        if not self._name or self._name in known or len(known) >= _MOST_FIELDS:
+            raise RequestError(
+                f"The form's field {self._name[:64]!r} is nameless, comes twice or is one of too many.",
+                "Send each field once.",
+            )
+        if self._name == FILE_FIELD:
+            self.form.filename = _shown(options.get(b"filename", b"").decode("utf-8", "replace"))
+            self._receiving = self._opened.enter_context(self._media.receive())
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        if self._receiving is not None:
+            self._receiving.write(data[start:end])
+            return
+        self._value += data[start:end]
+        if len(self._value) > _MOST_FIELD_BYTES:
+            raise RequestTooLarge(
+                f"The form's field {self._name[:64]!r} has more than {_MOST_FIELD_BYTES} bytes.",
+                f"Only {FILE_FIELD!r} may be large.",
+            )
+
+    def _close(self) -> None:
+        if self._receiving is not None:
+            self.form.stored = self._receiving.finish()
+            self._receiving = None
+            return
+        self.form.fields[self._name] = self._value.decode("utf-8", "replace")
+
+    def _end(self) -> None:
+        self._ended = True
+
+
+def _shown(name: str) -> str:
+    """A client's file name with what no page can show replaced."""
+    return "".join("\ufffd" if ord(letter) < 32 or 0x7F <= ord(letter) < 0xA0 else letter for letter in name)

@@ -1,0 +1,195 @@
+"""Where uploads and the pictures of jobs lie: a file under its sha256, what was made of it under its job.
+
+folder/ab/cd/abcd...      a medium, by content; no name that a client gave is ever a path
+folder/jobs/<job>/<name>  what a job made: heat.png, preview.jpg, report.html, generated files
+folder/incoming/          what is being received; emptied of what a crash left when the store is opened
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from evidence.errors import LimitExceeded, NoSuchMedium, StoreFull, StoreUnavailable
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+# A part file this old belongs to nobody: no upload takes longer.
+_FORGOTTEN_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A medium that is on disk."""
+
+    sha256: str
+    size_bytes: int
+
+
+class MediaStore:
+    """Files by content in `folder`, none larger than `max_bytes`; for any number of processes."""
+
+    def __init__(self, folder: Path, *, max_bytes: int) -> None:
+        self.folder, self.max_bytes = folder, max_bytes
+        self._incoming = folder / "incoming"
+        try:
+            self._incoming.mkdir(parents=True, exist_ok=True)
+            for part in self._incoming.iterdir():
+                if part.stat().st_mtime < time.time() - _FORGOTTEN_SECONDS:
+                    part.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"The media folder {folder} cannot be used: {error.strerror or error}.",
+                "Make it writable, or name another with TOUCHSTONE_MEDIA_DIR.",
+            ) from None
+
+    def receive(self) -> Receiving:
+        """A context in which one medium is written; what is not finished leaves nothing behind."""
+        return Receiving(self, self._incoming)
+
+    def path(self, sha256: str) -> Path:
+        """The file of a medium; raises NoSuchMedium."""
+        if not self.has(sha256):
+            raise NoSuchMedium(f"There is no medium {sha256[:64]}.", "Upload it.")
+        return self.place(sha256)
+
+    def has(self, sha256: str) -> bool:
+        """Whether the medium is here."""
+        return bool(_SHA256.fullmatch(sha256)) and self.place(sha256).is_file()
+
+    def remove(self, sha256: str) -> None:
+        """Delete a medium; one that is not there is deleted already."""
+        if _SHA256.fullmatch(sha256):
+            self.place(sha256).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def aside(self, sha256: str) -> Iterator[Callable[[], None]]:
+        """The medium out of its place for the time of the block, and then back, unless it was dropped.
+
+        Whoever accepts the same bytes meanwhile finds them missing and says so, instead of losing them.
+        """
+        place, away = self.place(sha256), self._incoming / f"aside-{uuid.uuid4().hex}"
+        try:
+            place.rename(away)
+        except FileNotFoundError:
+            yield lambda: None
+            return
+        dropped = False
+
+        def drop() -> None:
+            nonlocal dropped
+            dropped = True
+
+        try:
+            yield drop
+        finally:
+            if dropped or place.exists():
+                away.unlink()
+            else:
+                away.rename(place)
+
+    def artefact(self, job: str, name: str) -> Path:
+        """The path of something a job made; its folder is there. Raises NoSuchMedium for no proper name."""
+        folder = self._job_folder(job)
+        if not _NAME.fullmatch(name):
+            raise NoSuchMedium("There is no such file.", "The job lists the files it made.")
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / name
+
+    def forget(self, job: str) -> None:
+        """Delete everything that a job made."""
+        shutil.rmtree(self._job_folder(job), ignore_errors=True)
+
+    def place(self, sha256: str) -> Path:
+        """Where a medium lies, or would."""
+        return self.folder / sha256[:2] / sha256[2:4] / sha256
+
+    def _job_folder(self, job: str) -> Path:
+        if not _NAME.fullmatch(job):
+            raise NoSuchMedium("There is no such job.", "List what there is.")
+        return self.folder / "jobs" / job
+
+
+class Receiving:
+    """One medium on its way in, hashed while it is written. Raises LimitExceeded, StoreFull."""
+
+    def __init__(self, store: MediaStore, incoming: Path) -> None:
+        self._store = store
+        self._hash, self._size = hashlib.sha256(), 0
+        with _disk():
+            handle, name = tempfile.mkstemp(dir=incoming)
+            self._file = os.fdopen(handle, "wb")
+        self._path = Path(name)
+
+    def __enter__(self) -> Receiving:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(OSError):  # a full disk may refuse to flush what is thrown away
+            self._file.close()
+        self._path.unlink(missing_ok=True)
+
+    def write(self, chunk: bytes) -> None:
+        """Append a part."""
+        self._size += len(chunk)
+        if self._size > self._store.max_bytes:
+            raise LimitExceeded(
+                f"The file has more than {self._store.max_bytes} bytes, which are allowed.",
+                "Hand in a smaller file, or raise TOUCHSTONE_MAX_BYTES.",
+            )
+        self._hash.update(chunk)
+        with _disk():
+            self._file.write(chunk)
+
+    def finish(self) -> Stored:
+        """Put the medium in its place, on disk when this returns; bytes that were there stay, as new."""
+        sha256 = self._hash.hexdigest()
+        place = self._store.place(sha256)
+        with _disk():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(self._path, place)
+            _sync_folder(place.parent)
+        return Stored(sha256, self._size)
+
+
+@contextlib.contextmanager
+def _disk() -> Iterator[None]:
+    """What the disk says, in our words."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StoreFull(
+                "The disk for media is full.", "Free some space and send the file again."
+            ) from None
+        raise StoreUnavailable(
+            f"The file cannot be stored: {error.strerror or error}.", "Check TOUCHSTONE_MEDIA_DIR."
+        ) from None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in a folder survive a power cut."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
