@@ -4,11 +4,12 @@ Follows the released code (JiahuiYu/generative_inpainting, `inpaint_model.py` an
 paper leaves things open: 48 channels before the gate, 24 after it; L1 on both stages over the whole picture;
 the hole united from a box and strokes. Its contextual attention, which has no weights, stands between two
 layers of the fine stage; it copies patches by a convolution whose kernel is the picture itself, does not
-export, and is left out, while the layers around it stay. TensorFlow pads strided layers behind, we on both
-sides.
-
+export, and is left out, while the layers around it stay. TensorFlow pads strided layers behind alone.
 The released critic looks at the whole picture; `local` adds a second one that sees a window around the
 hole, the global and local critic of Iizuka et al. 2017 and of Yu et al. 2018 (1801.07892).
+
+What ships hides a `band` of known pixels too, so that the network cannot see where it is cut; the membrane of
+`networks/membrane.py` brings its error there into the hole. Without, the seam shows (`docs/training.md`).
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ from generators.data.masks import free_form
 from generators.holes import HoleModel
 from generators.losses.adversarial import LOSSES
 from generators.networks.gated import Activation, GatedConv, composed, halvings, hidden
+from generators.networks.membrane import harmonised, widened
 
 
 @dataclass(frozen=True)
 class Config:
     """`width` channels follow the first gate; `critic_levels` halvings lie before the critic's logits."""
 
-    image_size: int = 64  # of the training crops; a multiple of 4
+    image_size: int = 64  # of the training crops; a multiple of 4, of 16 with `band`
     width: int = 24
     dilations: tuple[int, ...] = (2, 4, 8, 16)  # at a quarter of the size
     critic_width: int = 64
@@ -41,12 +43,14 @@ class Config:
     local_levels: int = 0
     reconstruction_weight: float = 1.0
     adversarial_weight: float = 1.0
+    band: int = 0  # known pixels around the hole that are hidden as well, for the membrane; 0 for neither
 
     def __post_init__(self) -> None:
-        if self.image_size % 4 or not 0 <= self.local <= self.image_size:
+        step = 16 if self.band else 4
+        if self.image_size % step or not 0 <= self.local <= self.image_size:
             raise UsageError(
                 f"Crops of {self.image_size} px and a window of {self.local} do not go together.",
-                "Take an image_size that is a multiple of 4 and a local that is no larger.",
+                f"Take an image_size that is a multiple of {step} and a local that is no larger.",
             )
 
 
@@ -67,8 +71,6 @@ PRESETS = {
         # A third of the width and a quarter of the side see tens of thousands of crops in the budget; the
         # critics lose the halvings that the smaller side has no pixels for. In such crops the outer taps of
         # the widest dilations would only ever see the padding, and fill larger pictures with noise.
-        # At an adversarial weight of 0.1 and a critic's rate of 5e-4, without decay, 32 640 crops gave a seam
-        # ratio of 1.26 and coloured squares amid most holes: its critic hardly told real from fake.
         config=Config(
             width=8,
             dilations=(2, 4, 4, 2),
@@ -77,6 +79,7 @@ PRESETS = {
             local=32,
             local_levels=3,
             adversarial_weight=0.02,
+            band=4,
         ),
         optimisation=Optimisation(
             batch=16,
@@ -85,7 +88,7 @@ PRESETS = {
             betas=(0.5, 0.99),
             ema_half_life_images=1_000.0,
             precision="bf16",
-            total_images=24_000,
+            total_images=12_000,
             decay_from=0.5,
         ),
         data="photos",
@@ -98,7 +101,9 @@ PRESETS = {
         ),
     ),
     "smoke": Preset(
-        config=Config(image_size=32, width=2, critic_width=4, critic_levels=3, local=16, local_levels=2),
+        config=Config(
+            image_size=32, width=2, critic_width=4, critic_levels=3, local=16, local_levels=2, band=2
+        ),
         optimisation=Optimisation(batch=4, ema_half_life_images=32.0, total_images=32),
         data="photos",
         budget_minutes=0.1,
@@ -107,11 +112,11 @@ PRESETS = {
 
 
 class Generator(nn.Module):
-    """image (B, 3, H, W) and mask (B, 1, H, W) -> the picture with its hole filled; H and W in fours."""
+    """image (B, 3, H, W), mask (B, 1, H, W) -> the hole filled; H and W in fours, with `band` in sixteens."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        width = config.width
+        width, self.band = config.width, config.band
         self.coarse = nn.Sequential(
             *_down(5, width, (2, 2, 4)), *_dilated(width, config.dilations), *_up(4 * width, width)
         )
@@ -129,11 +134,12 @@ class Generator(nn.Module):
 
     def stages(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """What both stages make of the whole picture, hole or not."""
-        known = hidden(image, mask)
-        coarse = torch.tanh(self.coarse(torch.cat((known, torch.ones_like(mask), mask), 1)))
-        pasted = composed(coarse, known, mask)
-        fine = self.fine(torch.cat((self.branch(pasted), self.attending(pasted)), 1))
-        return coarse, torch.tanh(fine)
+        wide = widened(mask, self.band) if self.band else mask
+        known = hidden(image, wide)
+        coarse = torch.tanh(self.coarse(torch.cat((known, torch.ones_like(wide), wide), 1)))
+        pasted = composed(coarse, known, wide)
+        fine = torch.tanh(self.fine(torch.cat((self.branch(pasted), self.attending(pasted)), 1)))
+        return coarse, harmonised(fine, image, mask) if self.band else fine
 
 
 class Critic(nn.Module):

@@ -14,6 +14,7 @@ from generators.contract import Batch
 from generators.data.masks import SIDES, central_masks, free_form, side_mask, side_masks
 from generators.holes import HoleModel, figures_of, sums
 from generators.networks.gated import GatedConv
+from generators.networks.membrane import widened
 from generators.systems.context_encoder import ContextEncoder
 from generators.systems.inpainting import Inpainting, windows
 from generators.training.step import Run
@@ -67,6 +68,27 @@ def test_what_lies_in_the_hole_cannot_be_seen(name: str) -> None:
     made, again = model.generator(images, masks), model.generator(others, masks)
     hole = (masks > 0.5).expand_as(images)
     assert torch.equal(made[hole], again[hole])
+
+
+@pytest.mark.parametrize("name", ["inpainting", "outpainting"])
+def test_the_band_around_a_hole_is_hidden_and_only_its_rim_carried_in(name: str) -> None:
+    model = smoke(name)
+    assert model.config.band == 2
+    images, masks = noise(model), model.masks(3, RNG().manual_seed(1))
+    outer = widened(masks, 2) - widened(masks, 1)
+    rim = widened(masks, 1) - masks
+    hole = (masks > 0.5).expand_as(images)
+    made = model.generator(images, masks)
+    assert torch.equal(model.generator(images + 0.1 * outer, masks)[hole], made[hole])
+    assert not torch.equal(model.generator(images + 0.1 * rim, masks)[hole], made[hole])
+
+
+def test_outpainting_is_tagged_by_the_norm_it_has() -> None:
+    found = {
+        preset: catalogue.create("outpainting", preset).fingerprint() for preset in ("smoke", "published")
+    }
+    assert found["smoke"]["normalisation"] == "none"
+    assert found["published"]["normalisation"] == "instance"
 
 
 @pytest.mark.parametrize("name", ["inpainting", "outpainting"])
@@ -191,11 +213,13 @@ def test_a_gradient_penalty_finds_the_critic_with_a_mask_of_its_own(name: str) -
     ("name", "wrong"),
     [
         ("inpainting", {"image_size": 66}),
+        ("inpainting", {"image_size": 72}),  # in fours, but the membrane takes sixteens
         ("inpainting", {"local": 128}),
         ("context_encoder", {"image_size": 96}),
         ("context_encoder", {"hole": 128}),
         ("context_encoder", {"overlap": 32}),
-        ("outpainting", {"image_size": 4}),
+        ("context_encoder", {"overlap": 0}),  # nothing for the membrane to hang on
+        ("outpainting", {"image_size": 8}),
         ("outpainting", {"image_size": 100}),
     ],
 )
