@@ -1,0 +1,148 @@
+"""Keys, scopes and tenants: nobody gets in without a key, and no route shows anything of another tenant."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api_service import Api, problem
+from worker.jobs.api_keys import ApiKeys
+
+OPEN = {"/healthz", "/readyz", "/openapi.json"}
+SECRET_NAME = "the-secret-of-red.jpg"
+
+
+@dataclass(frozen=True)
+class Tenants:
+    """Two tenants of one service: red has a scan of each kind, blue looks at all of it."""
+
+    api: Api
+    red: httpx.Client
+    blue: httpx.Client
+    ids: dict[str, str]
+
+
+def client(api: Api, tenant: str, *scopes: str, **options: Any) -> httpx.Client:
+    _, text = ApiKeys(api.service.store).add(tenant, tenant, scopes or ("read", "write"), **options)
+    return httpx.Client(base_url=api.url, headers={"Authorization": f"Bearer {text}"}, timeout=20)
+
+
+@pytest.fixture
+def tenants(api: Api) -> Iterator[Tenants]:
+    with client(api, "red") as red, client(api, "blue") as blue:
+        scan = api.upload(b"red's picture", SECRET_NAME, http=red).json()
+        assert api.work() == scan["id"]
+        yield Tenants(api, red, blue, {"scan": scan["id"], "sha256": scan["sha256"]})
+
+
+def operations(api: Api) -> list[tuple[str, str]]:
+    document = api.http.get("/openapi.json").json()
+    return [(method.upper(), path) for path, found in document["paths"].items() for method in found]
+
+
+def ask(http: httpx.Client, method: str, path: str, ids: dict[str, str]) -> httpx.Response:
+    """The request with ids of red in its path; POSTs that make something name red's medium."""
+    bodies: dict[str, Any] = {"/v1/scans": {"sha256": ids["sha256"]}}
+    body = bodies.get(path, {}) if method in ("POST", "PUT", "PATCH") else None
+    return http.request(method, path.format(**ids), json=body)
+
+
+def test_no_route_shows_or_changes_anything_of_another_tenant(tenants: Tenants) -> None:
+    before = snapshot(tenants)
+    leaks = []
+    for method, path in operations(tenants.api):
+        answer = ask(tenants.blue, method, path, tenants.ids)
+        shown = SECRET_NAME in answer.text or (tenants.ids["scan"] in answer.text and "{scan}" not in path)
+        if shown or ("{" in path and answer.status_code != 404):
+            leaks.append((method, path, answer.status_code, answer.text))
+    assert leaks == []
+    assert snapshot(tenants) == before
+
+
+def snapshot(tenants: Tenants) -> Any:
+    return tenants.red.get("/v1/scans").json(), tenants.red.get(f"/v1/scans/{tenants.ids['scan']}").json()
+
+
+def test_what_is_somebody_else_s_looks_like_what_is_nobody_s(tenants: Tenants) -> None:
+    for path in ("/v1/scans/{}", "/v1/scans/{}/events", "/v1/scans/{}/media", "/v1/scans/{}/heat.png"):
+        theirs = tenants.blue.get(path.format(tenants.ids["scan"])).json()
+        nobodys = tenants.blue.get(path.format("0" * 32)).json()
+        for body in (theirs, nobodys):
+            del body["request_id"], body["instance"]
+        assert theirs["detail"].replace(tenants.ids["scan"], "0" * 32) == nobodys["detail"]
+        assert {**theirs, "detail": ""} == {**nobodys, "detail": ""}
+
+
+def test_the_same_bytes_of_two_tenants_are_two_secrets(tenants: Tenants) -> None:
+    mine = tenants.api.upload(b"red's picture", "mine.jpg", http=tenants.blue).json()
+    known = tenants.blue.get(f"/v1/media/{mine['sha256']}").json()
+    assert [scan["id"] for scan in known["scans"]] == [mine["id"]]
+    tenants.blue.delete(f"/v1/scans/{mine['id']}")
+    assert tenants.red.get(f"/v1/scans/{tenants.ids['scan']}/media").content == b"red's picture"
+    problem(tenants.blue.get(f"/v1/media/{mine['sha256']}"), 404, "no_such_medium")
+
+
+def test_the_same_idempotency_key_of_two_tenants_is_two_scans(tenants: Tenants) -> None:
+    key = {"Idempotency-Key": "k"}
+    made = {tenants.api.upload(http=http, headers=key).json()["id"] for http in (tenants.red, tenants.blue)}
+    assert len(made) == 2
+
+
+def test_every_route_asks_for_a_key_once_there_is_one(tenants: Tenants) -> None:
+    for method, path in operations(tenants.api):
+        if path not in OPEN:
+            answer = ask(tenants.api.http, method, path, tenants.ids)
+            problem(answer, 401, "key_refused")
+            assert answer.headers["www-authenticate"] == "Bearer"
+    assert tenants.api.http.get("/healthz").status_code == 200
+
+
+def test_every_route_that_changes_something_needs_more_than_reading(tenants: Tenants) -> None:
+    with client(tenants.api, "red", "read") as reader:
+        for method, path in operations(tenants.api):
+            if method in ("POST", "DELETE", "PUT", "PATCH") or path == "/metrics":
+                problem(ask(reader, method, path, tenants.ids), 403, "scope_missing")
+        assert reader.get(f"/v1/scans/{tenants.ids['scan']}").status_code == 200
+    with client(tenants.api, "red", "write") as writer:
+        problem(writer.get("/v1/scans"), 403, "scope_missing")
+        assert tenants.api.upload(http=writer).status_code == 202
+    with client(tenants.api, "red", "admin") as admin:
+        assert admin.get("/metrics").status_code == admin.get("/v1/scans").status_code == 200
+
+
+def test_a_key_works_as_a_cookie_too_and_is_void_at_once_when_it_is_revoked(tenants: Tenants) -> None:
+    keys = ApiKeys(tenants.api.service.store)
+    kept, text = keys.add("red", "page", ["read"])
+    with httpx.Client(base_url=tenants.api.url, cookies={"touchstone_key": text}) as page:
+        assert page.get(f"/v1/scans/{tenants.ids['scan']}").status_code == 200
+        keys.revoke(kept.id)
+        problem(page.get("/v1/scans"), 401, "key_refused")
+
+
+def test_a_cookie_of_ours_is_no_help_to_a_page_of_another_site(tenants: Tenants) -> None:
+    _, text = ApiKeys(tenants.api.service.store).add("red", "page", ["write"])
+    headers = {"Origin": "http://evil.example"}
+    with httpx.Client(base_url=tenants.api.url, cookies={"touchstone_key": text}, headers=headers) as page:
+        problem(page.delete(f"/v1/scans/{tenants.ids['scan']}"), 403, "foreign_page")
+
+
+def test_the_first_key_closes_a_server_that_was_open(api: Api) -> None:
+    assert api.http.get("/v1/scans").status_code == 200
+    ApiKeys(api.service.store).add("local", "me", ["read"])
+    until = time.monotonic() + 10
+    while api.http.get("/v1/scans").status_code == 200:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    problem(api.http.get("/v1/scans"), 401, "key_refused")
+
+
+def test_guessing_keys_is_slowed_down(tenants: Tenants) -> None:
+    wrong = {"Authorization": "Bearer ts_000000000000_" + "x" * 43}
+    answers = [tenants.api.http.get("/v1/limits", headers=wrong) for _ in range(30)]
+    assert answers[0].status_code == 401
+    problem(answers[-1], 429, "too_many")
