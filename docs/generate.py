@@ -1,17 +1,22 @@
 """Writes the pages that list things, from the code: `python docs/generate.py`, or `--check` in the tests.
 
-cli.md from the commands, settings.md from the settings, errors.md from the tree of errors.
+cli.md from the commands, settings.md from the settings, errors.md from the tree of errors, openapi.json
+from the routes of the API. What is in openapi.json is promised: a change that would break a client is
+written only with `--break`.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from evidence import errors
+from touchstone.api.app import bare_app
+from touchstone.api.promises import breaks
 from worker.settings import Settings
 
 FOLDER = Path(__file__).parent
@@ -22,10 +27,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Write every page, or with `--check` name those that differ from the code; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, fail when a page is old")
-    check = parser.parse_args(arguments).check
+    parser.add_argument("--break", action="store_true", dest="breaking", help="break the API's promise")
+    given = parser.parse_args(arguments)
+    check = given.check
+    broken = [] if given.breaking else broken_promises()
+    if broken:
+        print("docs/openapi.json promises what is gone:", *broken, sep="\n  ")
+        return 1
     old = []
     for name, write in PAGES.items():
-        text = _NOTE + "\n" + "\n".join(write()) + "\n"
+        text = "\n".join(write()) + "\n"
+        if name.endswith(".md"):
+            text = _NOTE + "\n" + text
         path = FOLDER / name
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             old.append(name)
@@ -89,10 +102,24 @@ def error_codes() -> Iterator[str]:
         yield ""
 
 
+def openapi() -> Iterator[str]:
+    """The description of the API, for programs that write clients."""
+    yield json.dumps(bare_app().openapi(), indent=1, sort_keys=True)
+
+
+def broken_promises() -> list[str]:
+    """What docs/openapi.json holds and the routes do not keep."""
+    path = FOLDER / "openapi.json"
+    return (
+        breaks(json.loads(path.read_text(encoding="utf-8")), bare_app().openapi()) if path.is_file() else []
+    )
+
+
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "cli.md": cli,
     "settings.md": settings,
     "errors.md": error_codes,
+    "openapi.json": openapi,
 }
 
 

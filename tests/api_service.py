@@ -12,9 +12,10 @@ from typing import Any
 import httpx
 import uvicorn
 
-from evidence.verdict import Report
+from evidence.verdict import Reason, Report
 from touchstone.api.app import create_app
 from touchstone.api.service import Service
+from worker.decide import MEDIA_KEYS
 from worker.jobs.model import Lease
 from worker.settings import Settings
 
@@ -39,6 +40,19 @@ class Api:
         (lease,) = self.service.leases.claim("test", ["scan"])
         return lease
 
+    def work_batch(self, *, dead: bool = False) -> None:
+        """Do the next shard of a batch: the canned report for each item, or none if the worker dies."""
+        (lease,) = self.service.leases.claim("test", ["batch"])
+        if dead:
+            self.service.leases.fail(lease, {"code": "worker_lost", "message": "It died."}, final=True)
+            return
+        rows = []
+        for item in lease.payload["items"]:
+            report = self.report if not item.get("problem") else _bad_row(item["problem"])
+            plain = report.to_dict()
+            rows.append(plain | {"media": plain["media"] | {"path": item["name"]}})
+        assert self.service.leases.complete(lease, {"rows": rows})
+
     def work(self, lease: Lease | None = None, *, pictures: bool = True) -> str:
         """Do the next scan: the canned report, under the job's id and the client's name for it."""
         lease = lease or self.claim()
@@ -51,6 +65,10 @@ class Api:
         result = {"report": report, "heat": pictures, "preview": pictures}
         assert self.service.leases.complete(lease, result)
         return lease.job
+
+
+def _bad_row(problem: str) -> Report:
+    return Report("row", dict.fromkeys(MEDIA_KEYS), "unable", Reason("bad_row", problem))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from evidence.errors import ModelNotFound, RequestError, StoreUnavailable
+from evidence.errors import ModelNotFound, RequestError, RequestTooLarge, StoreUnavailable
 from touchstone.api.schemas import Options, ScanBySha256, ScanForm
 from touchstone.api.service import Desk
 from touchstone.api.uploads import FILE_FIELD, receive_form
@@ -108,13 +108,21 @@ async def finished(request: Request, desk: Desk, job: Job) -> Job:
     return job
 
 
-async def _by_sha256(request: Request, desk: Desk) -> Asked:
+async def read_json(request: Request, desk: Desk) -> bytes:
+    """The body of a request that is not a form; raises RequestTooLarge."""
     body = bytearray()
+    limit = desk.service.settings.max_body_bytes
     async for chunk in request.stream():
         body += chunk
-        if len(body) > desk.service.settings.max_body_bytes:
-            raise RequestError("The request's JSON is too long.", "Send files as multipart/form-data.")
-    asked = ScanBySha256.model_validate_json(bytes(body))
+        if len(body) > limit:
+            raise RequestTooLarge(
+                f"The request has more than {limit} bytes of JSON.", "Send files as multipart/form-data."
+            )
+    return bytes(body)
+
+
+async def _by_sha256(request: Request, desk: Desk) -> Asked:
+    asked = ScanBySha256.model_validate_json(await read_json(request, desk))
 
     def look() -> Asked:
         path = desk.medium(asked.sha256)

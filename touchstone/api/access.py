@@ -61,7 +61,7 @@ class Needs:
                 f"This key has the scopes {', '.join(scopes)}; {self.scope} is needed here.",
                 "Use another key, or have one made with `touchstone keys add`.",
             )
-        return Desk(service, tenant)
+        return Desk(service, tenant, admin="admin" in scopes)
 
 
 async def _open_to_all(service: Service) -> bool:

@@ -7,15 +7,16 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.types import Lifespan
 
-from touchstone.api import events, health, models, problems, results, scans, schema
+from touchstone.api import batches, events, health, models, problems, results, scans, schema
 from touchstone.api.service import Runner, Service
 from touchstone.api.shield import Shield, host_names
 from worker.jobs.store import JobStore
 from worker.media import MediaStore
 from worker.settings import Settings
 
-ROUTERS = (scans.router, results.router, events.router, models.router, health.router)
+ROUTERS = (scans.router, results.router, events.router, batches.router, models.router, health.router)
 STREAMED: frozenset[tuple[str, str]] = frozenset({("POST", "/v1/scans"), ("POST", "/v1/batches")})
 
 
@@ -48,6 +49,21 @@ def create_app(
             if store is None:
                 service.store.close()
 
+    app = bare_app(life)
+    app.state.service = service
+    problems.install(app)
+    app.add_middleware(
+        Shield,
+        hosts=host_names(settings.host, settings.hosts),
+        max_body=settings.max_body_bytes,
+        streamed=STREAMED,
+        counters=service.counters,
+    )
+    return app
+
+
+def bare_app(life: Lifespan[FastAPI] | None = None) -> FastAPI:
+    """The routes and their description, with nothing behind them yet."""
     app = FastAPI(
         title="Touchstone",
         version=schema.API_VERSION,
@@ -57,18 +73,9 @@ def create_app(
         lifespan=life,
         generate_unique_id_function=_operation,
     )
-    app.state.service = service
     for router in ROUTERS:
         app.include_router(router)
-    problems.install(app)
     app.openapi = lambda: schema.document(app)  # type: ignore[method-assign]
-    app.add_middleware(
-        Shield,
-        hosts=host_names(settings.host, settings.hosts),
-        max_body=settings.max_body_bytes,
-        streamed=STREAMED,
-        counters=service.counters,
-    )
     return app
 
 

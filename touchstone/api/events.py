@@ -24,13 +24,13 @@ _ENDS = tuple(state.value for state in JobState if state.ended)
 
 LastEventId = Annotated[str, Header(max_length=32, description="Only what came behind this event.")]
 After = Annotated[int, Query(ge=0, lt=2**63, description="The same, for clients that cannot send headers.")]
-_STREAM: dict[int | str, dict[str, Any]] = {
+STREAM: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events."},
     204: {"description": "The job has ended, and nothing came behind that event."},
 }
 
 
-@router.get("/scans/{scan}/events", response_class=Response, responses=_STREAM)
+@router.get("/scans/{scan}/events", response_class=Response, responses=STREAM)
 async def scan_events(
     desk: Reading, scan: str, after: After = 0, last_event_id: LastEventId = ""
 ) -> Response:

@@ -55,20 +55,18 @@ class Rerun(Taken):
     model: Annotated[Line, Field(max_length=128)] = ""
 
 
-def _form_schema() -> dict[str, Any]:
-    schema = ScanForm.model_json_schema()
-    schema["properties"] = {
-        FILE_FIELD: {"type": "string", "format": "binary", "description": "The picture or video."},
-        **schema["properties"],
-    }
-    return {**schema, "required": [FILE_FIELD]}
+def form_schema(form: type[Options], what: str) -> dict[str, Any]:
+    """A form's fields and its file, as OpenAPI says it."""
+    schema = form.model_json_schema()
+    file = {"type": "string", "format": "binary", "description": what}
+    return {**schema, "properties": {FILE_FIELD: file, **schema["properties"]}, "required": [FILE_FIELD]}
 
 
 _BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            "multipart/form-data": {"schema": _form_schema()},
+            "multipart/form-data": {"schema": form_schema(ScanForm, "The picture or video.")},
             "application/json": {"schema": ScanBySha256.model_json_schema()},
         },
     }

@@ -63,6 +63,28 @@ class ScanBySha256(ScanForm):
     sha256: Sha256
 
 
+class BatchRow(Taken):
+    """A medium of a batch: a file on the server by its path, or one handed in before by its sha256."""
+
+    path: Annotated[Line, Field(max_length=4096)] = ""
+    sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
+    name: Name = ""
+    client_ref: ClientRef = ""
+
+
+class BatchForm(Options):
+    """The fields beside `file`, the manifest, in a form. `folder` is where relative paths of it begin."""
+
+    name: Name = ""
+    folder: Annotated[Line, Field(max_length=4096)] = ""
+
+
+class BatchByItems(BatchForm):
+    """A batch of the named media; without `items`, of every file below `folder`."""
+
+    items: list[dict[str, Any]] | None = Field(None, max_length=100_000)
+
+
 class Said(BaseModel):
     """A code that never changes its meaning, and a sentence for people."""
 
@@ -133,6 +155,63 @@ class KnownMedium(BaseModel):
     sha256: str
     size_bytes: int
     scans: list[ScanSummary]
+
+
+class Counts(BaseModel):
+    """Media by what was said of them; `none` could not be examined."""
+
+    fake: int = 0
+    real: int = 0
+    uncertain: int = 0
+    none: int = 0
+
+
+class Batch(BaseModel):
+    """A batch as it stands: `done` media have a report, `failed` ones of all could not be examined."""
+
+    id: str
+    state: State
+    created: datetime
+    finished: datetime | None
+    name: str
+    client_ref: str
+    priority: Priority
+    total: int
+    done: int
+    failed: int
+    counts: Counts
+    links: dict[str, str | None]
+
+
+class Batches(BaseModel):
+    """A page of batches, newest first."""
+
+    items: list[Batch]
+    next: str | None
+
+
+class BatchMedium(BaseModel):
+    """One medium of a batch, in the order of its manifest; `position` counts from 0."""
+
+    position: int
+    name: str
+    client_ref: str
+    state: Literal["queued", "done", "failed", "cancelled"]
+    report: dict[str, Any] | None
+    error: Said | None
+
+
+class BatchMedia(BaseModel):
+    """A page of a batch's media. It may be empty and yet have a `next`: filters look at a part at a time."""
+
+    items: list[BatchMedium]
+    next: str | None
+
+
+class Retried(BaseModel):
+    """How many media are worked on again."""
+
+    retried: int
 
 
 class Deleted(BaseModel):

@@ -17,6 +17,7 @@ from fastapi import Request
 from evidence.errors import NoSuchJob, NoSuchMedium, StoreFull
 from touchstone.api.metrics import Counters
 from touchstone.api.rates import Rates, too_many
+from touchstone.api.tally import Tally
 from touchstone.api.watch import Watch
 from worker.jobs.api_keys import ApiKeys
 from worker.jobs.holdings import jobs_holding, media_of, unheld
@@ -53,6 +54,7 @@ class Service:
     keys: ApiKeys = field(init=False)
     leases: Leases = field(init=False)
     watch: Watch = field(init=False)
+    tally: Tally = field(init=False)
     rates: Rates = field(init=False)
     guesses: Rates = field(init=False)
     locked: bool = False
@@ -60,9 +62,16 @@ class Service:
 
     def __post_init__(self) -> None:
         self.keys, self.leases = ApiKeys(self.store), Leases(self.store)
-        self.watch = Watch(self.store)
+        self.watch, self.tally = Watch(self.store), Tally(self.store)
         self.rates = Rates(self.settings.requests_per_minute)
         self.guesses = Rates(60)
+
+    def forget(self, sha256: str) -> None:
+        """Delete a medium that no job needs."""
+        # Somebody may be handing in the same bytes: out of the way first, then look.
+        with self.media.aside(sha256) as drop:
+            if unheld(self.store.engine, [sha256]):
+                drop()
 
     def room(self) -> None:
         """Raise StoreFull while the disk has less room than the settings want left."""
@@ -88,6 +97,7 @@ class Desk:
 
     service: Service
     tenant: str
+    admin: bool = False
 
     @property
     def store(self) -> JobStore:
@@ -136,6 +146,11 @@ class Desk:
                 30.0,
             )
 
+    def holds(self, sha256: str) -> bool:
+        """Whether this tenant handed in a medium that is still here."""
+        found = jobs_holding(self.store.engine, self.tenant, sha256, limit=1)
+        return bool(found) and self.service.media.has(sha256)
+
     def medium(self, sha256: str) -> Path:
         """The file of a medium that this tenant handed in; raises NoSuchMedium for anybody else's too."""
         if not jobs_holding(self.store.engine, self.tenant, sha256, limit=1):
@@ -162,7 +177,4 @@ class Desk:
         self.store.remove(job.id, self.tenant)
         self.service.media.forget(job.id)
         for sha256 in unheld(self.store.engine, media):
-            # Somebody may be handing in the same bytes: out of the way first, then look again.
-            with self.service.media.aside(sha256) as drop:
-                if unheld(self.store.engine, [sha256]):
-                    drop()
+            self.service.forget(sha256)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from touchstone.api.schemas import Progress, Said, Scan, ScanSummary, moment
+from touchstone.api.schemas import Priority, Progress, Said, Scan, ScanSummary, moment
 from touchstone.api.service import Desk
 from worker.jobs.model import Job, JobState, Shard, ShardState
 from worker.jobs.search import newest_progress
 
-PRIORITIES = ("live", "batch", "low")
+PRIORITIES: tuple[Priority, ...] = ("live", "batch", "low")
 
 
 def scan(desk: Desk, job: Job, shard: Shard | None) -> Scan:

@@ -1,0 +1,227 @@
+"""Batches: hand in a manifest or name a folder, watch how far it is, read one row a medium."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from evidence.errors import RequestError
+from touchstone.api import batch_views, events
+from touchstone.api.accepting import LANES, check_model, finished, read_json, retention
+from touchstone.api.access import Reading, Writing
+from touchstone.api.events import After, LastEventId
+from touchstone.api.manifests import folder_items, items_of, places_of, read_manifest
+from touchstone.api.pages import Cursor, Limit, cursor_behind, number_of, place_of
+from touchstone.api.scans import IdempotencyKey, Prefer, form_schema
+from touchstone.api.schemas import (
+    Batch,
+    BatchByItems,
+    Batches,
+    BatchForm,
+    BatchMedia,
+    Deleted,
+    Retried,
+    State,
+)
+from touchstone.api.service import Desk
+from touchstone.api.uploads import receive_form
+from touchstone.report.csv import COLUMNS, row_of
+from touchstone.report.jsonl import line_of
+from worker.jobs.model import Job, JobState
+from worker.jobs.search import Search
+from worker.requests import BatchItem, BatchRequest, ScanOptions, open_batch
+
+router = APIRouter(prefix="/v1/batches", tags=["batches"])
+KIND = "batch"
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {"schema": form_schema(BatchForm, "The manifest: CSV, JSONL or JSON.")},
+            "application/json": {"schema": BatchByItems.model_json_schema()},
+        },
+    }
+}
+
+
+@router.post("", status_code=202, responses={200: {"model": Batch}}, openapi_extra=_BODY)
+async def create_batch(
+    desk: Writing,
+    request: Request,
+    response: Response,
+    idempotency_key: IdempotencyKey = "",
+    prefer: Prefer = "",
+) -> Batch:
+    """Scan many media: a manifest as `file` of a form, or JSON with `items` or a `folder` of the server.
+
+    Paths and folders need the scope admin and must lie in TOUCHSTONE_FOLDERS. A row that makes no sense is
+    a row of the result that says why; the others are scanned.
+    """
+    await run_in_threadpool(desk.may_submit)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
+        body = BatchByItems.model_validate_json(await read_json(request, desk))
+        asked: BatchForm = body
+        digest = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
+        rows = None if body.items is None else list(body.items)
+    else:
+        form = await receive_form(request, desk.service.media)
+        if form.stored is None:
+            raise RequestError("The form has no file named 'file'.", "Send the manifest as one.")
+        asked = BatchForm.model_validate({name: value for name, value in form.fields.items() if value})
+        digest = form.stored.sha256
+        rows = await run_in_threadpool(_manifest, desk, digest, form.filename)
+    job = await run_in_threadpool(_accept, desk, asked, rows, digest, idempotency_key)
+    job = await finished(request, desk, job)
+    response.headers["Location"] = f"/v1/batches/{job.id}"
+    response.status_code = 200 if job.state.ended else 202
+    if not job.state.ended:
+        response.headers["Retry-After"] = "1"
+    return await run_in_threadpool(batch_views.batch, desk, job)
+
+
+@router.get("")
+def list_batches(
+    desk: Reading, limit: Limit = 50, cursor: Cursor = None, state: State | None = None
+) -> Batches:
+    """The tenant's batches, newest first."""
+    wanted = None if state is None else JobState(state)
+    found = [job for job, _ in desk.find(Search(KIND, state=wanted, before=place_of(cursor), limit=limit))]
+    return Batches(items=[batch_views.batch(desk, job) for job in found], next=cursor_behind(found, limit))
+
+
+@router.get("/{batch}")
+def get_batch(desk: Reading, batch: str) -> Batch:
+    """How far a batch is."""
+    return batch_views.batch(desk, desk.job(batch, KIND))
+
+
+@router.delete("/{batch}")
+def delete_batch(desk: Writing, batch: str) -> Deleted:
+    """Take a batch back, with its reports."""
+    desk.delete(desk.job(batch, KIND))
+    return Deleted(id=batch)
+
+
+@router.get("/{batch}/items")
+def batch_items(
+    desk: Reading,
+    batch: str,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    verdict: Literal["fake", "real", "uncertain", "none"] | None = None,
+    status: Literal["ok", "not_applicable", "unable"] | None = None,
+) -> BatchMedia:
+    """The media of a batch in the order of its manifest, each with its report; `none` is no verdict."""
+    job = desk.job(batch, KIND)
+    wanted = batch_views.Wanted(verdict, status)
+    return batch_views.page(desk, job, wanted, after=number_of(cursor), limit=limit)
+
+
+@router.get("/{batch}/events", response_class=Response, responses=events.STREAM)
+async def batch_events(
+    desk: Reading, batch: str, after: After = 0, last_event_id: LastEventId = ""
+) -> Response:
+    """What happens to a batch, as it happens."""
+    return await events.stream(desk, batch, KIND, after, last_event_id)
+
+
+@router.get(
+    "/{batch}/results.csv",
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "The table."}},
+)
+def results_csv(desk: Reading, batch: str) -> StreamingResponse:
+    """A row for every medium that is done or failed: the columns of `touchstone scan --csv`, client_ref."""
+    job = desk.job(batch, KIND)
+    return _download(_csv_lines(desk, job), "text/csv; charset=utf-8", f"{batch}.csv")
+
+
+@router.get(
+    "/{batch}/results.jsonl",
+    response_class=Response,
+    responses={
+        200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}, "description": "Reports."}
+    },
+)
+def results_jsonl(desk: Reading, batch: str) -> StreamingResponse:
+    """A report a line for every medium that is done or failed, in the order of the manifest."""
+    job = desk.job(batch, KIND)
+    lines = (line_of(report) for _, report in batch_views.reports(desk, job))
+    return _download(lines, "application/x-ndjson", f"{batch}.jsonl")
+
+
+@router.post("/{batch}/retry")
+def retry_batch(desk: Writing, batch: str) -> Retried:
+    """Work again on the media whose workers died under them, with all attempts anew."""
+    job = desk.job(batch, KIND)
+    dead = batch_views.dead_items(desk, job)
+    return Retried(retried=dead if desk.store.retry_dead(batch, desk.tenant) else 0)
+
+
+@router.post("/{batch}/cancel")
+def cancel_batch(desk: Writing, batch: str) -> Batch:
+    """Stop a batch; what is done stays."""
+    desk.job(batch, KIND)
+    return batch_views.batch(desk, desk.store.cancel(batch, desk.tenant))
+
+
+def _manifest(desk: Desk, sha256: str, name: str) -> list[Any]:
+    """The rows of a manifest that was just stored; its file is not needed any more then."""
+    media = desk.service.media
+    try:
+        path = media.path(sha256)
+        if path.stat().st_size > desk.service.settings.max_body_bytes:
+            raise RequestError("The manifest is too long.", "Hand it in as several batches.")
+        return list(read_manifest(path.read_bytes(), name))
+    finally:
+        desk.service.forget(sha256)
+
+
+def _accept(desk: Desk, asked: BatchForm, rows: list[Any] | None, digest: str, key: str) -> Job:
+    check_model(desk, asked.model)
+    places = places_of(desk, asked.folder)
+    if rows is None and not places.folder:
+        raise RequestError("The batch names neither items nor a folder.", "Name one of them.")
+    items: list[BatchItem] = folder_items(places) if rows is None else items_of(desk, rows, places)
+    job, _ = open_batch(
+        desk.store,
+        BatchRequest(
+            items,
+            name=asked.name,
+            digest=digest,
+            options=ScanOptions(asked.every_seconds, asked.keyframes, asked.max_frames, asked.model),
+        ),
+        tenant=desk.tenant,
+        lane=LANES[asked.priority or "batch"],
+        key=key,
+        client_ref=asked.client_ref,
+        retention_seconds=retention(desk, asked),
+        webhook=asked.webhook,
+        media=tuple(item.sha256 for item in items if item.sha256),
+    )
+    return job
+
+
+def _csv_lines(desk: Desk, job: Job) -> Iterator[str]:
+    yield _line((*COLUMNS, "client_ref"))
+    for item, report in batch_views.reports(desk, job):
+        yield _line((*row_of(report), item.client_ref))
+
+
+def _line(cells: tuple[object, ...]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerow(cells)
+    return text.getvalue()
+
+
+def _download(lines: Iterator[str], kind: str, name: str) -> StreamingResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(lines, media_type=kind, headers=headers)
