@@ -90,6 +90,7 @@ def error_codes() -> Iterator[str]:
         ("Of the job store", errors.StoreError),
         ("Of a request to the API", errors.RequestError),
         ("Of access to the API", errors.AccessError),
+        ("Of the client", errors.ClientError),
         ("Of a command", errors.TouchstoneError),
     ):
         yield f"## {title}\n"

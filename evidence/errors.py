@@ -35,6 +35,9 @@
     ├── RequestError             a request to the API cannot be understood
     │   ├── NotThere             code "not_there"
     │   └── RequestTooLarge      code "request_too_large"
+    ├── ClientError              a program that asks a server gets no answer it can use
+    │   ├── ApiRefused           code "api_refused"
+    │   └── ApiUnreachable       code "api_unreachable"
     └── UsageError               code "usage"
 
 Foreign exceptions are translated into these in the one file that owns the foreign library.
@@ -271,6 +274,28 @@ class RequestTooLarge(RequestError):
     """Raised when the body of a request has more bytes than are allowed."""
 
     code = "request_too_large"
+
+
+class ClientError(TouchstoneError):
+    """Raised when a program that asks a Touchstone server gets no answer it can use."""
+
+    code = "client"
+
+
+class ApiRefused(ClientError):
+    """Raised when a server refuses what was asked; `reason` is its own code, `status` that of HTTP."""
+
+    code = "api_refused"
+
+    def __init__(self, message: str, advice: str = "", *, reason: str = "", status: int = 0) -> None:
+        super().__init__(message, advice)
+        self.reason, self.status = reason, status
+
+
+class ApiUnreachable(ClientError):
+    """Raised when a server does not answer, however often it is asked."""
+
+    code = "api_unreachable"
 
 
 class UsageError(TouchstoneError):

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 from starlette.types import Lifespan
 
 from touchstone.api import batches, events, health, models, problems, results, scans, schema
@@ -45,7 +46,7 @@ def create_app(
             yield
         finally:
             if runner is not None:
-                runner.stop()
+                await run_in_threadpool(runner.stop)
             if store is None:
                 service.store.close()
 

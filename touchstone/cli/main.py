@@ -11,7 +11,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from touchstone.cli import doctor, evaluate, export, forge, generate, keys, lint, metrics, models, train
+from touchstone.cli import (
+    doctor,
+    evaluate,
+    export,
+    forge,
+    generate,
+    keys,
+    lint,
+    metrics,
+    models,
+    train,
+)
 from touchstone.cli.guard import guarded
 
 app = typer.Typer(

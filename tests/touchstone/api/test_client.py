@@ -1,0 +1,119 @@
+"""The Python client, sync and async, against the real API; and against servers that fail in passing."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from evidence.errors import ApiRefused, ApiUnreachable
+from tests.api_service import Api
+from touchstone import client as module
+from touchstone.client import AsyncClient, Client
+
+
+@contextmanager
+def working(api: Api) -> Iterator[None]:
+    """A worker beside the test, until the block is left."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(0.02):
+            for lease in api.service.leases.claim("test", ["scan"]):
+                api.work(lease)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_file_is_scanned_in_one_line(api: Api, tmp_path: Path) -> None:
+    (tmp_path / "cat.jpg").write_bytes(b"a picture")
+    with working(api), Client(api.url) as touchstone:
+        scan = touchstone.scan(tmp_path / "cat.jpg", client_ref="desk 4")
+        assert (scan["verdict"], scan["name"], scan["client_ref"]) == ("fake", "cat.jpg", "desk 4")
+        assert touchstone.scan(b"bytes", name="dog.jpg")["report"]["media"]["path"] == "dog.jpg"
+        assert [event["event"] for event in touchstone.events(scan["id"])] == [
+            "queued", "running", "frame", "done"
+        ]  # fmt: skip
+        assert [found["name"] for found in touchstone.scans(limit=1)] == ["dog.jpg", "cat.jpg"]
+        assert touchstone.call("GET", "/v1/limits")["wait_seconds"] == 30.0
+
+
+def test_the_async_client_does_the_same(api: Api) -> None:
+    async def story() -> list[str]:
+        async with AsyncClient(api.url) as touchstone:
+            scans = await asyncio.gather(*(touchstone.scan(b"bytes", name=f"{n}.jpg") for n in range(3)))
+            assert {scan["verdict"] for scan in scans} == {"fake"}
+            batch = await touchstone.batch([{"sha256": scans[0]["sha256"], "name": "again"}])
+            api.work_batch()
+            assert [item["name"] async for item in touchstone.batch_items(batch["id"])] == ["again"]
+            return sorted([scan["name"] async for scan in touchstone.scans(limit=2)])
+
+    with working(api):
+        assert asyncio.run(story()) == ["0.jpg", "1.jpg", "2.jpg"]
+
+
+def test_a_batch_is_started_and_read(api: Api) -> None:
+    with Client(api.url) as touchstone:
+        sha256 = touchstone.submit(b"bytes")["sha256"]
+        batch = touchstone.batch(({"sha256": sha256, "name": f"{n}"} for n in range(3)), name="night")
+        api.work_batch()
+        assert [item["name"] for item in touchstone.batch_items(batch["id"], limit=2)] == ["0", "1", "2"]
+
+
+def test_what_the_server_refuses_is_an_error_with_its_reason(api: Api) -> None:
+    with Client(api.url) as touchstone:
+        with pytest.raises(ApiRefused, match="There is no job") as refused:
+            touchstone.wait("nosuch")
+        assert (refused.value.reason, refused.value.status) == ("no_such_job", 404)
+        with pytest.raises(ApiRefused):
+            list(touchstone.events("nosuch"))
+        with pytest.raises(ApiRefused, match="colour"):
+            touchstone.submit(b"bytes", colour="red")
+
+
+def test_a_server_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.001)
+    with Client("http://127.0.0.1:9") as touchstone, pytest.raises(ApiUnreachable, match="does not answer"):
+        touchstone.call("GET", "/v1/limits")
+
+
+def test_what_failed_in_passing_is_asked_again_under_the_same_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.001)
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        if len(seen) == 1:
+            raise httpx.ConnectError("cut", request=request)
+        if len(seen) == 2:
+            return httpx.Response(503, headers={"Retry-After": "0"})
+        return httpx.Response(202, json={"id": "1"})
+
+    touchstone = Client()
+    touchstone._http = httpx.Client(base_url="http://x", transport=httpx.MockTransport(answer))
+    with touchstone:
+        assert touchstone.submit(b"bytes") == {"id": "1"}
+    keys = {request.headers["idempotency-key"] for request in seen}
+    assert (len(seen), len(keys)) == (3, 1)
+
+
+def test_a_server_that_will_not_have_it_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(429, headers={"Retry-After": "0"})
+
+    touchstone = Client()
+    touchstone._http = httpx.Client(base_url="http://x", transport=httpx.MockTransport(refuse))
+    with touchstone, pytest.raises(ApiRefused, match="429") as refused:
+        touchstone.call("GET", "/v1/scans")
+    assert refused.value.status == 429
