@@ -123,7 +123,8 @@ def _publish_generators(chosen: argparse.Namespace) -> None:
             _say(f"{folder} holds no finished run; {row.name} is not published.")
             continue
         try:
-            _say(f"{export_run(folder, row.name, row.version, part=row.part).label} is published.")
+            entry = export_run(folder, row.name, row.version, part=row.part, half=row.half)
+            _say(f"{entry.label} is published.")
         except UsageError as error:  # below its floor: it is said, and the others go on
             _say(f"{row.name} is not published. {error}")
 

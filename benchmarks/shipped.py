@@ -18,6 +18,7 @@ class Shipped:
     run: str = ""
     part: str = ""
     version: str = "0.2.0"
+    half: bool = False  # weights stored in half precision
     overrides: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -43,7 +44,7 @@ SHIPPED = (
     Shipped("pix2pix-streets", "pix2pix"),
     Shipped("cyclegan-horse2zebra", "cyclegan", part="forward"),
     Shipped("cyclegan-zebra2horse", "cyclegan", run="cyclegan-horse2zebra", part="backward"),
-    Shipped("context-encoder-faces", "context_encoder"),
+    Shipped("context-encoder-faces", "context_encoder", half=True),
     Shipped("inpainting-photos", "inpainting"),
     Shipped("outpainting-photos", "outpainting"),
     Shipped("dr-gan-faces", "dr_gan"),
