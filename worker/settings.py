@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="the address the service listens on")
     port: int = Field(8700, ge=0, le=65535, description="its port; 0 takes a free one")
     hosts: str = Field(
-        "", description="further names this server answers to, divided by commas; * is any name"
+        "", description="names this server answers to besides its own, divided by commas; * is any name"
     )
     folders: str = Field(
         "", description="folders that batches may name, divided by the path separator; empty: none"

@@ -136,8 +136,11 @@ class Shield:
 
 
 def host_names(host: str, named: str) -> tuple[str, ...]:
-    """The names this server answers to: those of the setting, and its own address or the loopback's."""
-    own = LOOPBACK if host in LOOPBACK else (host,)
+    """The names this server answers to: those of the setting, and the loopback's if it listens there.
+
+    Empty, any name, for one that others reach and that has no names set: there everybody needs a key.
+    """
+    own = LOOPBACK if host in LOOPBACK else ()
     return (*own, *(name.strip().lower() for name in named.split(",") if name.strip()))
 
 

@@ -11,7 +11,7 @@ from evidence import errors
 from tests.api_service import Api, problem
 from tests.touchstone.api.conftest import StartApi
 from touchstone.api import problems
-from touchstone.api.shield import HEADERS
+from touchstone.api.shield import HEADERS, LOOPBACK, host_names
 
 
 def all_errors(
@@ -75,6 +75,25 @@ def test_a_name_of_the_settings_is_this_server_too(start: StartApi) -> None:
     assert api.http.get("/healthz", headers={"Host": "scan.example:443"}).status_code == 200
     problem(api.http.get("/healthz", headers={"Host": "third.example"}), 403, "foreign_page")
     problem(api.http.get("/v1/scans"), 401, "key_refused")  # behind a proxy nobody is alone
+
+
+@pytest.mark.parametrize(
+    ("host", "named", "names"),
+    [
+        ("127.0.0.1", "", LOOPBACK), ("::1", " Scan.Example ,", (*LOOPBACK, "scan.example")),
+        ("0.0.0.0", "", ()), ("0.0.0.0", "scan.example", ("scan.example",)),
+    ],
+)  # fmt: skip
+def test_a_server_that_others_reach_has_the_names_it_was_given(
+    host: str, named: str, names: tuple[str, ...]
+) -> None:
+    assert host_names(host, named) == names
+
+
+def test_a_server_that_others_reach_asks_for_a_key_from_the_first_moment(start: StartApi) -> None:
+    api = start(host="0.0.0.0")
+    problem(api.http.get("/v1/scans", headers={"Host": "any.example"}), 401, "key_refused")
+    assert api.http.get("/healthz", headers={"Host": "any.example"}).status_code == 200
 
 
 def test_every_answer_carries_the_headers_that_protect_it(api: Api) -> None:
