@@ -9,7 +9,9 @@
     │   ├── TooSmall             code "too_small"
     │   ├── UnreadableMedia      code "unreadable"
     │   ├── DecodeTimeout        code "timeout"
-    │   └── DecoderCrashed       code "decoder_crashed"
+    │   ├── DecoderCrashed       code "decoder_crashed"
+    │   ├── BadRow               code "bad_row"
+    │   └── Abandoned            code "abandoned"
     ├── ModelError               a model file cannot be used
     │   ├── ModelNotFound        code "model_not_found"
     │   ├── ModelTampered        code "model_tampered"
@@ -120,6 +122,18 @@ class DecoderCrashed(MediaError):
     """Raised when the sandboxed child that parsed the file died."""
 
     code = "decoder_crashed"
+
+
+class BadRow(MediaError):
+    """Raised when a row of a batch names no file."""
+
+    code = "bad_row"
+
+
+class Abandoned(MediaError):
+    """Raised when nobody wants the result any more: the job was cancelled, or the worker stops."""
+
+    code = "abandoned"
 
 
 class ModelError(TouchstoneError):

@@ -50,6 +50,7 @@ class Fetched:
         self.opened = threading.Event()
         self.admitted = threading.Event()
         self._before = before
+        self._abandoned = threading.Event()
         self._medium: OpenMedium | None = None
         self._frames: queue.Queue[Frame | Exception | None] = queue.Queue(FRAMES_AHEAD)
 
@@ -97,7 +98,8 @@ class Fetched:
             self._deliver(self._medium, stopped)
 
     def abandon(self) -> None:
-        """Make room, so that a thread that waits to deliver a frame comes to its end."""
+        """Ask for no more frames, and make room: a thread that waits to deliver one comes to its end."""
+        self._abandoned.set()
         with suppress(queue.Empty):
             while True:
                 self._frames.get_nowait()
@@ -105,7 +107,7 @@ class Fetched:
     def _deliver(self, medium: OpenMedium, stopped: threading.Event) -> None:
         frames = medium.frames()
         last: Exception | None = None
-        while not stopped.is_set():
+        while not (stopped.is_set() or self._abandoned.is_set()):
             started = time.perf_counter()
             try:
                 frame = next(frames, None)
@@ -151,7 +153,8 @@ class DecodeAhead:
         return following
 
     def release(self, medium: Fetched) -> None:
-        """Give back the bytes of a medium."""
+        """Give back the bytes of a medium, and the thread and child of one that was not read to its end."""
+        medium.abandon()
         self._budget.give_back(medium)
 
     def close(self) -> None:

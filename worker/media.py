@@ -112,6 +112,15 @@ class MediaStore:
         """Delete everything that a job made."""
         shutil.rmtree(self._job_folder(job), ignore_errors=True)
 
+    def jobs(self, *, before: float) -> Iterator[str]:
+        """The jobs that made something, last changed before that time."""
+        return _older(self.folder / "jobs", before)
+
+    def media(self, *, before: float) -> Iterator[str]:
+        """The sha256 of the media that were put here before that time."""
+        for folder in self.folder.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]"):
+            yield from _older(folder, before)
+
     def place(self, sha256: str) -> Path:
         """Where a medium lies, or would."""
         return self.folder / sha256[:2] / sha256[2:4] / sha256
@@ -167,6 +176,15 @@ class Receiving:
             os.replace(self._path, place)
             _sync_folder(place.parent)
         return Stored(sha256, self._size)
+
+
+def _older(folder: Path, before: float) -> Iterator[str]:
+    """The names in a folder that were changed before that time."""
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):  # deleted just now
+                if entry.stat().st_mtime < before:
+                    yield entry.name
 
 
 @contextlib.contextmanager

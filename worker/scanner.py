@@ -7,7 +7,7 @@ with Scanner(load_settings()) as scanner:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -41,6 +41,13 @@ class Scanned:
     report: Report
     preview: Pixels | None = None
     heat: NDArray[np.float32] | None = None
+
+    def named(self, name: str) -> Scanned:
+        """The same of a medium that its owner calls `name`, wherever it lay."""
+        report = self.report
+        path = str(report.media["path"])
+        reason = report.reason and replace(report.reason, message=report.reason.message.replace(path, name))
+        return replace(self, report=replace(report, media={**report.media, "path": name}, reason=reason))
 
 
 class Scanner:
@@ -104,7 +111,7 @@ class Scanner:
         (scanned,) = self.scan_all([str(path)])
         return scanned.report
 
-    def scan_all(self, paths: Iterable[str]) -> Iterator[Scanned]:
+    def scan_all(self, paths: Iterable[str]) -> Generator[Scanned]:
         """The report on each file, in order; a file that cannot be examined has a report that says so."""
         ahead = DecodeAhead(
             paths, lambda path: self._pool.open(path, self.sampling), threads=self.settings.decoders

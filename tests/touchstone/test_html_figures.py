@@ -11,7 +11,8 @@ from PIL import Image
 
 from evidence.medium import Pixels
 from evidence.verdict import Report, Segment, TimelinePoint
-from touchstone.report.figures import coarse, heat_uri, outline, preview_uri, timeline
+from touchstone.report.figures import heat_uri, outline, preview_uri, timeline
+from worker.pictures import coarse
 
 
 def _picture(uri: str) -> Image.Image:

@@ -20,13 +20,14 @@ from touchstone.api.rates import Rates, too_many
 from touchstone.api.tally import Tally
 from touchstone.api.watch import Watch
 from worker.jobs.api_keys import ApiKeys
-from worker.jobs.holdings import jobs_holding, media_of, unheld
+from worker.jobs.holdings import jobs_holding, media_of
 from worker.jobs.leases import Leases
 from worker.jobs.model import Job, JobState, Shard
 from worker.jobs.search import Search, count_states, find_jobs
 from worker.jobs.store import JobStore
 from worker.media import MediaStore
 from worker.settings import Settings
+from worker.sweeping import drop_unheld
 
 _DAY = 86_400.0
 
@@ -67,11 +68,8 @@ class Service:
         self.guesses = Rates(60)
 
     def forget(self, sha256: str) -> None:
-        """Delete a medium that no job needs."""
-        # Somebody may be handing in the same bytes: out of the way first, then look.
-        with self.media.aside(sha256) as drop:
-            if unheld(self.store.engine, [sha256]):
-                drop()
+        """Delete a medium, unless a job needs it."""
+        drop_unheld(self.store.engine, self.media, [sha256])
 
     def room(self) -> None:
         """Raise StoreFull while the disk has less room than the settings want left."""
@@ -176,5 +174,4 @@ class Desk:
         media = media_of(self.store.engine, job.id)
         self.store.remove(job.id, self.tenant)
         self.service.media.forget(job.id)
-        for sha256 in unheld(self.store.engine, media):
-            self.service.forget(sha256)
+        drop_unheld(self.store.engine, self.service.media, media)

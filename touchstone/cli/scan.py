@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -232,11 +232,7 @@ def _known(item: Input, scanner: Scanner, resume: ResumeFile | None) -> Callable
 
 def _as_stdin(scanned: Scanned, path: str) -> Scanned:
     """The same under the name "-", when it came from standard input."""
-    report = scanned.report
-    if not path or report.media["path"] != path:
-        return scanned
-    reason = report.reason and replace(report.reason, message=report.reason.message.replace(path, STDIN))
-    return replace(scanned, report=replace(report, media={**report.media, "path": STDIN}, reason=reason))
+    return scanned.named(STDIN) if path and scanned.report.media["path"] == path else scanned
 
 
 def _hand_out(item: ReportItem, writers: Sequence[Writer], teller: Teller, tally: _Tally) -> None:

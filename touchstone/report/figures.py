@@ -10,25 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from evidence.errors import OutputError
 from evidence.jpeg import encode_jpeg
 from evidence.medium import Pixels
 from evidence.verdict import Report, Segment, TimelinePoint
+from worker.pictures import coarse, heat_png
 
 PREVIEW_PX = 720
 PREVIEW_QUALITY = 78
-HEAT_CELLS = 96
-
-# Fake probability -> RGB and opacity; below the first row nothing is drawn.
-_COLOURS = np.array(
-    [
-        [0.30, 255, 221, 87, 0.00],
-        [0.50, 255, 193, 46, 0.32],
-        [0.75, 245, 110, 30, 0.52],
-        [1.00, 200, 16, 64, 0.64],
-    ]
-)
-_UNSEEN = (128, 128, 128, 70)  # RGBA of cells the detector did not look at
 
 
 @dataclass(frozen=True)
@@ -59,30 +47,7 @@ def preview_uri(pixels: Pixels) -> str:
 
 def heat_uri(heat: NDArray[np.float32]) -> str:
     """The heat map as a small translucent PNG, one pixel a cell, to be stretched over the preview."""
-    cells = coarse(heat)
-    unseen = np.isnan(cells)
-    values = np.where(unseen, 0.0, cells)
-    red, green, blue, opacity = (
-        np.interp(values, _COLOURS[:, 0], _COLOURS[:, channel]) for channel in (1, 2, 3, 4)
-    )
-    picture = np.stack([red, green, blue, 255 * opacity], axis=-1).round().astype(np.uint8)
-    picture[unseen] = _UNSEEN
-    done, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA))
-    if not done:
-        raise OutputError(
-            "The heat map could not be encoded as PNG.", "Report this with the file it happened on."
-        )
-    return _data_uri("image/png", png.tobytes())
-
-
-def coarse(heat: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The heat map at no more than HEAT_CELLS cells a side, by area mean."""
-    rows, columns = heat.shape
-    scale = min(1.0, HEAT_CELLS / max(rows, columns))
-    if scale == 1:
-        return heat
-    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
-    return np.asarray(cv2.resize(heat, size, interpolation=cv2.INTER_AREA), np.float32)
+    return _data_uri("image/png", heat_png(coarse(heat)))
 
 
 def outline(heat: NDArray[np.float32], threshold: float) -> str:

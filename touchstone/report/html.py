@@ -30,6 +30,7 @@ from evidence.errors import OutputError
 from evidence.verdict import SCHEMA, Report
 from touchstone.report import figures, wording
 from touchstone.report.item import ReportItem
+from worker.pictures import coarse
 
 _FOLDER = Path(__file__).parent
 
@@ -142,7 +143,7 @@ class HtmlWriter:
         pictures["preview"] = figures.preview_uri(item.preview)
         pictures["aspect"] = item.preview.shape[1] / item.preview.shape[0]
         if item.heat is not None:
-            heat = figures.coarse(item.heat)
+            heat = coarse(item.heat)
             pictures["heat"] = figures.heat_uri(heat)
             pictures["cells"] = heat.shape
             if item.report.threshold is not None:

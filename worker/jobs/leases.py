@@ -2,7 +2,8 @@
 
 A claimed shard belongs to its worker until the lease runs out; a worker that dies lets it run out, and the
 next one gets the shard. Every lease carries a token, and only the newest token of a shard counts: whatever
-was done twice is counted once. A shard whose attempts are used up is dead, with the cause of the last.
+was done twice is counted once. A shard whose attempts are used up is dead, with the cause of the last; one
+that was tried before is claimed alone, so that what ends its worker does not end its neighbours.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Row, Select, func, select, update
 
 from worker.jobs.engine import reading, translated, writing
 from worker.jobs.model import Depth, JobState, Lane, Lease, Plain, ShardState
@@ -39,8 +41,12 @@ class Leases:
         count: int = 1,
         seconds: float = 60.0,
         lanes: Sequence[Lane] = tuple(Lane),
+        shard: int | None = None,
     ) -> list[Lease]:
-        """Up to `count` ready shards of these kinds, most urgent lane first, oldest first in a lane."""
+        """Up to `count` ready shards of these kinds, most urgent lane first, oldest first in a lane.
+
+        With `shard`, that one or none.
+        """
         now = self.store.clock()
         ready = (
             select(shards)
@@ -54,8 +60,10 @@ class Leases:
             .limit(count)
             .with_for_update(skip_locked=True)
         )
+        if shard is not None:
+            ready = ready.where(shards.c.id == shard)
         with translated(), writing(self.store.engine) as connection:
-            found = connection.execute(ready).all()
+            found = _together(connection.execute(ready).all())
             leases = [
                 Lease(
                     shard=row.id,
@@ -152,9 +160,14 @@ class Leases:
         late = select(shards.c.id, shards.c.token, shards.c.job, shards.c.attempts).where(
             shards.c.state == ShardState.LEASED.value, shards.c.lease_until < self.store.clock()
         )
-        with translated(), reading(self.store.engine) as connection:
-            found = connection.execute(late).all()
-        return sum(self._give_back(row.id, row.token, row.job, row.attempts, LOST) for row in found)
+        return self._take_back(late, LOST)
+
+    def lost(self, owner: str, cause: Plain) -> int:
+        """Take back at once what a worker held that is known to be dead, counting the attempt; how many."""
+        held = select(shards.c.id, shards.c.token, shards.c.job, shards.c.attempts).where(
+            shards.c.state == ShardState.LEASED.value, shards.c.owner == owner
+        )
+        return self._take_back(held, cause)
 
     def depth(self, kinds: Sequence[str] = ()) -> dict[Lane, Depth]:
         """How much waits in each lane."""
@@ -173,6 +186,11 @@ class Leases:
             dead = rows.get((int(lane), ShardState.DEAD.value), (0, now))[0]
             found[lane] = Depth(ready, leased, dead, max(0.0, now - oldest))
         return found
+
+    def _take_back(self, wanted: Select[Any], cause: Plain) -> int:
+        with translated(), reading(self.store.engine) as connection:
+            found = connection.execute(wanted).all()
+        return sum(self._give_back(row.id, row.token, row.job, row.attempts, cause) for row in found)
 
     def _give_back(
         self, shard: int, token: str, job: str, attempt: int, cause: Plain, *, final: bool = False
@@ -196,3 +214,10 @@ class Leases:
                 self.store.note_in(connection, job, "shard_dead", cause)
                 self.store.count_down(connection, job, dead=1)
             return bool(counted)
+
+
+def _together(found: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
+    """Those of the found shards that may share a worker's fate: the first, if it was tried before."""
+    if found and found[0].attempts:
+        return found[:1]
+    return [row for row in found if not row.attempts]

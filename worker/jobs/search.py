@@ -57,6 +57,13 @@ def find_jobs(engine: Engine, tenant: str, search: Search) -> list[tuple[Job, Sh
     return [(job, first_of.get(job.id)) for job in found]
 
 
+def existing(engine: Engine, candidates: Collection[str]) -> set[str]:
+    """Those of the jobs that are there, of whatever tenant."""
+    wanted = select(jobs.c.id).where(jobs.c.id.in_(candidates))
+    with translated(), reading(engine) as connection:
+        return set(connection.execute(wanted).scalars())
+
+
 def count_states(engine: Engine, tenant: str, *, since: float = 0.0) -> dict[tuple[str, str], int]:
     """How many jobs of each (kind, state) the tenant made since then."""
     wanted = (

@@ -1,0 +1,233 @@
+"""What a worker does with the shards it holds: one function for each kind of job.
+
+The embedded runner and Celery call `perform_all` alike. Scans that are claimed together go through one
+scanner together, so that the tiles of small files meet in batches; what is wrong with one of them is a row
+of its result, and only what is wrong with this machine makes an attempt fail.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import groupby
+from types import TracebackType
+from typing import Any
+
+from evidence.errors import (
+    Abandoned,
+    BadRow,
+    ModelError,
+    SettingsError,
+    TouchstoneError,
+    UsageError,
+)
+from evidence.medium import Sampling
+from exports.files import write_whole
+from worker.jobs.model import Lease, Plain
+from worker.keeping import Keeper
+from worker.media import MediaStore
+from worker.pictures import heat_png, preview_jpg
+from worker.requests import BatchItem, ScanOptions, ScanRequest
+from worker.scanner import Scanned, Scanner
+from worker.settings import Settings
+
+OnProgress = Callable[[Lease, int, int], None]
+
+SCANNERS_OPEN = 2  # with different options; each holds a session and decode children
+PROGRESS_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a lease: a result, or why there is none; `final` when another attempt cannot help."""
+
+    lease: Lease
+    result: Plain | None = None
+    cause: Plain | None = None
+    final: bool = False
+
+
+class Tools:
+    """What a worker process keeps open from shard to shard: scanners, files, ears for news.
+
+    `on_progress(lease, done, of)` hears of the frames of a video, twice a second at most.
+    """
+
+    def __init__(
+        self, settings: Settings, media: MediaStore, keeper: Keeper, on_progress: OnProgress
+    ) -> None:
+        self.settings, self.media, self.keeper = settings, media, keeper
+        self._on_progress = on_progress
+        self._scanners: OrderedDict[ScanOptions, Scanner] = OrderedDict()
+        self._watched: dict[str, list[Lease]] = {}
+        self._told: dict[str, float] = {}
+
+    def __enter__(self) -> Tools:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        while self._scanners:
+            self._scanners.popitem()[1].__exit__(None, None, None)
+
+    def scanner(self, options: ScanOptions) -> Scanner:
+        """The scanner for these options, kept open. Raises ModelError."""
+        if options not in self._scanners:
+            while len(self._scanners) >= SCANNERS_OPEN:
+                self._scanners.popitem(last=False)[1].__exit__(None, None, None)
+            self._scanners[options] = self._open(options).__enter__()
+        self._scanners.move_to_end(options)
+        return self._scanners[options]
+
+    def watch(self, path: str, lease: Lease) -> None:
+        """Count the frames of the file at `path` for a lease."""
+        self._watched.setdefault(path, []).append(lease)
+
+    def unwatch(self) -> None:
+        """Count nothing any more."""
+        self._watched, self._told = {}, {}
+
+    def _open(self, options: ScanOptions) -> Scanner:
+        settings = self.settings
+        if options.model:
+            settings = settings.model_copy(update={"model": options.model})
+        sampling = Sampling(
+            mode="keyframes" if options.keyframes else "every",
+            every_seconds=options.every_seconds or settings.every_seconds,
+            max_frames=options.max_frames or settings.sample_frames,
+        )
+        return Scanner(settings, sampling=sampling, previews=True, on_frame=self._frame)
+
+    def _frame(self, path: str, done: int, of: int) -> None:
+        """Tell of a frame; raises Abandoned when nobody waits for this file any more."""
+        leases = [lease for lease in self._watched.get(path, []) if self.keeper.wanted(lease)]
+        if not leases:
+            raise Abandoned("Nobody waits for this file any more.")
+        now = time.monotonic()
+        for lease in leases:
+            if of > 1 and lease.kind == "scan" and now - self._told.get(lease.token, 0.0) >= PROGRESS_SECONDS:
+                self._told[lease.token] = now
+                self._on_progress(lease, done, of)
+
+
+def perform_all(leases: Sequence[Lease], tools: Tools) -> Iterator[Outcome]:
+    """What comes of each lease, as soon as it is there; nothing of those that are no longer wanted."""
+    for (kind, options), group in groupby(leases, _likeness):
+        together = list(group)
+        handed_in: set[str] = set()
+        try:
+            for outcome in _KINDS[kind](together, options, tools):
+                handed_in.add(outcome.lease.token)
+                yield outcome
+        except GeneratorExit:
+            raise
+        except Exception as error:  # whatever it is, it must cost these leases alone, and be told
+            cause, final = _cause_of(error)
+            for lease in together:
+                if lease.token not in handed_in and tools.keeper.wanted(lease):
+                    yield Outcome(lease, cause=cause, final=final)
+
+
+def _scan(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Iterator[Outcome]:
+    for lease, (scanned,) in _scanned(leases, options, tools):
+        yield Outcome(lease, _with_pictures(lease, scanned, tools.media))
+
+
+def _batch(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Iterator[Outcome]:
+    for lease, rows in _scanned(leases, options, tools):
+        yield Outcome(lease, {"rows": [scanned.report.to_dict() for scanned in rows]})
+
+
+def _scanned(
+    leases: Sequence[Lease], options: ScanOptions, tools: Tools
+) -> Iterator[tuple[Lease, list[Scanned]]]:
+    """Each lease with a report for every item of it, in their order, scanned together."""
+    scanner = tools.scanner(options)
+    items = {lease.token: _items(lease) for lease in leases}
+    rows: dict[str, list[Scanned]] = {token: [] for token in items}
+    coming: deque[tuple[Lease, BatchItem]] = deque()
+
+    def paths() -> Iterator[str]:
+        for lease in leases:
+            for item in items[lease.token]:
+                if not tools.keeper.wanted(lease):
+                    break
+                coming.append((lease, item))
+                if not item.problem:
+                    path = _path(item, tools.media)
+                    tools.watch(path, lease)
+                    yield path
+
+    def hand_over(one: Scanned) -> Iterator[tuple[Lease, list[Scanned]]]:
+        lease, item = coming.popleft()
+        rows[lease.token].append(one.named(item.name))
+        if len(rows[lease.token]) == len(items[lease.token]) and tools.keeper.wanted(lease):
+            yield lease, rows.pop(lease.token)
+
+    def known() -> Iterator[tuple[Lease, list[Scanned]]]:
+        """Rows that make no sense, up to the next one that is scanned."""
+        while coming and (problem := coming[0][1].problem):
+            yield from hand_over(scanner.unable(coming[0][1].name, BadRow(problem)))
+
+    try:
+        with closing(scanner.scan_all(paths())) as scans:
+            for scanned in scans:
+                yield from known()
+                yield from hand_over(scanned)
+                if not any(tools.keeper.wanted(lease) for lease in leases):
+                    return
+        yield from known()
+    finally:
+        tools.unwatch()
+
+
+def _with_pictures(lease: Lease, scanned: Scanned, media: MediaStore) -> dict[str, Any]:
+    """The result of a scan, its pictures on disk; they are there before anybody reads of them."""
+    heat, preview = scanned.heat, scanned.preview
+    if preview is not None:
+        write_whole(media.artefact(lease.job, "preview.jpg"), preview_jpg(preview))
+        if heat is not None:
+            write_whole(media.artefact(lease.job, "heat.png"), heat_png(heat, preview.shape[:2]))
+    return {
+        "report": {**scanned.report.to_dict(), "id": lease.job},
+        "heat": heat is not None and preview is not None,
+        "preview": preview is not None,
+    }
+
+
+def _items(lease: Lease) -> list[BatchItem]:
+    if lease.kind == "scan":
+        request = ScanRequest.from_plain(lease.payload)
+        return [BatchItem(name=request.name, sha256=request.sha256)]
+    return [BatchItem.from_plain(item) for item in lease.payload["items"]]
+
+
+def _path(item: BatchItem, media: MediaStore) -> str:
+    return str(media.place(item.sha256)) if item.sha256 else item.path
+
+
+def _likeness(lease: Lease) -> tuple[str, ScanOptions]:
+    """What leases have in common that are performed together."""
+    if lease.kind == "scan":
+        return lease.kind, ScanRequest.from_plain(lease.payload).options
+    return lease.kind, ScanOptions(**lease.payload.get("options", {}))
+
+
+def _cause_of(error: Exception) -> tuple[Plain, bool]:
+    """An error as the cause of a failed attempt, and whether it would come again."""
+    if isinstance(error, TouchstoneError):
+        lasting = isinstance(error, ModelError | UsageError | SettingsError)
+        return {"code": error.code, "message": str(error)}, lasting
+    message = f"A fault of ours: {type(error).__name__}: {error}. Please report it."
+    return {"code": "internal", "message": message}, False
+
+
+_KINDS: dict[str, Callable[[Sequence[Lease], ScanOptions, Tools], Iterator[Outcome]]] = {
+    "scan": _scan,
+    "batch": _batch,
+}
+KINDS = tuple(_KINDS)

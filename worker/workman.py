@@ -1,0 +1,137 @@
+"""The work of one worker process: claim shards, perform them, hand in what came of them.
+
+Used alike by the processes of the embedded runner, which look for work themselves, and by Celery's, which
+are told of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+
+from evidence.errors import ModelError, StoreError
+from worker.jobs.leases import Leases
+from worker.jobs.model import Lane, Lease
+from worker.jobs.store import JobStore
+from worker.keeping import Keeper
+from worker.media import MediaStore
+from worker.perform import KINDS, Outcome, Tools, perform_all
+from worker.requests import ScanOptions
+from worker.settings import Settings
+
+# Shards that are claimed at once: their files share batches of the detector.
+CLAIMED = 16
+# How often a worker without work looks for some, and tries again to reach its store.
+LOOK_SECONDS = 0.1
+STORE_SECONDS = 1.0
+
+
+class Workman:
+    """One worker on a store; `owner` is the name its leases carry."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        media: MediaStore,
+        settings: Settings,
+        *,
+        owner: str = "",
+        lanes: Sequence[Lane] = tuple(Lane),
+    ) -> None:
+        self.owner = owner or owner_name()
+        self._store, self._lanes, self._seconds = store, lanes, settings.lease_seconds
+        self._leases = Leases(store)
+        self._keeper = Keeper(self._leases, settings.lease_seconds)
+        self._tools = Tools(settings, media, self._keeper, self._tell)
+        self._stopping = threading.Event()
+
+    def __enter__(self) -> Workman:
+        self._keeper.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._tools.__exit__(None, None, None)
+        self._keeper.__exit__(None, None, None)
+
+    def warm(self) -> None:
+        """Open the default scanner now, so that the first file does not wait for it."""
+        with contextlib.suppress(ModelError):  # each scan says so
+            self._tools.scanner(ScanOptions())
+
+    def stop(self) -> None:
+        """Come to an end soon: what is under way is given back, without an attempt counted."""
+        self._stopping.set()
+        self._keeper.let_all_go()
+
+    def run(self) -> None:
+        """Work until stopped."""
+        while not self._stopping.is_set():
+            try:
+                found = self.work()
+            except StoreError:
+                self._stopping.wait(STORE_SECONDS)
+                continue
+            if not found:
+                self._stopping.wait(LOOK_SECONDS)
+
+    def work(self, shard: int | None = None) -> int:
+        """Claim what is ready and do it; how many shards that were. With `shard`, that one first or nothing.
+
+        Raises StoreError; what was claimed then is claimed again by somebody when its lease is over.
+        """
+        leases = self._claim(CLAIMED) if shard is None else self._claim(1, shard)
+        if shard is not None and leases and leases[0].attempt == 1:
+            leases += self._claim(CLAIMED - 1)
+        self._keeper.hold(leases)
+        left = {lease.token: lease for lease in leases}
+        try:
+            for outcome in perform_all(leases, self._tools):
+                self._hand_in(outcome)
+                self._keeper.drop(left.pop(outcome.lease.token))
+        finally:
+            for lease in left.values():
+                self._keeper.drop(lease)
+            if left:
+                self._leases.release(list(left.values()))
+        return len(leases)
+
+    def _claim(self, count: int, shard: int | None = None) -> list[Lease]:
+        return self._leases.claim(
+            self.owner, KINDS, count=count, seconds=self._seconds, lanes=self._lanes, shard=shard
+        )
+
+    def _hand_in(self, outcome: Outcome) -> None:
+        if outcome.result is not None:
+            result = outcome.result
+            self._patiently(lambda: self._leases.complete(outcome.lease, result))
+        else:
+            cause = outcome.cause or {}
+            self._patiently(lambda: self._leases.fail(outcome.lease, cause, final=outcome.final))
+
+    def _patiently(self, hand_in: Callable[[], object]) -> None:
+        """Hand in as soon as the store takes it: what was worked out is not thrown away for a full disk."""
+        end = time.monotonic() + self._seconds
+        while True:
+            try:
+                hand_in()
+                return
+            except StoreError:
+                if time.monotonic() > end or self._stopping.wait(STORE_SECONDS):
+                    raise
+
+    def _tell(self, lease: Lease, done: int, of: int) -> None:
+        with contextlib.suppress(StoreError):  # news only; the job may have been deleted just now
+            self._store.note(lease.job, "frame", {"done": done, "of": of})
+
+
+def owner_name() -> str:
+    """A name that no other worker has."""
+    return f"{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}"
