@@ -63,7 +63,9 @@ def settings() -> Iterator[str]:
     yield "# Settings\n"
     yield (
         "Read from the environment, then from `touchstone.toml` in the working directory (without the "
-        "prefix, in lower case), then the default. `touchstone doctor` prints what is in force.\n"
+        "prefix, in lower case), then the default. `touchstone doctor` prints what is in force. "
+        "`_FILE` behind a variable's name means the file that holds its value: "
+        "`TOUCHSTONE_DATABASE_URL_FILE=/run/secrets/database_url`. Secrets are best given so.\n"
     )
     yield "| variable | default | means |"
     yield "|---|---|---|"

@@ -1,5 +1,6 @@
 """The settings of scans and service: `TOUCHSTONE_*` in the environment, then `touchstone.toml`, then these.
 
+`TOUCHSTONE_*_FILE` names a file that holds the value of one: secrets come that way.
 Read once by each process with `load_settings()`; `touchstone doctor` prints what is in force.
 """
 
@@ -16,6 +17,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -24,6 +26,7 @@ from pydantic_settings import (
 from evidence.errors import SettingsError
 from evidence.limits import DecodeLimits
 from evidence.medium import Sampling
+from worker.secret_files import values_of_files, without_password
 
 _LIMITS = DecodeLimits()
 
@@ -162,6 +165,10 @@ class Settings(BaseSettings):
         text = repr((self.tiles_per_image, self.tiles_per_frame, *parts))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
+    def shown(self) -> dict[str, object]:
+        """What is in force, as it may be printed: without the passwords in addresses."""
+        return {name: without_password(value) for name, value in self.model_dump(mode="json").items()}
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -171,8 +178,11 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments before environment before `touchstone.toml`."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        """Arguments before environment, and files it names, before `touchstone.toml`."""
+        prefix = settings_cls.model_config["env_prefix"]
+        secrets = values_of_files(settings_cls.model_fields, os.environ, prefix)
+        files = InitSettingsSource(settings_cls, init_kwargs=dict(secrets))
+        return init_settings, env_settings, files, TomlConfigSettingsSource(settings_cls)
 
 
 def load_settings(**overrides: object) -> Settings:

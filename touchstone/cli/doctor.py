@@ -52,7 +52,7 @@ def doctor(
 
     settings = load_settings()
     checks = list(_checks(settings))
-    in_force = settings.model_dump(mode="json")
+    in_force = settings.shown()
     if json:
         print(json_module.dumps({"checks": [asdict(c) for c in checks], "settings": in_force}, indent=2))
     else:
