@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from evidence.errors import TouchstoneError
 from touchstone.api.access import Administering
 from touchstone.api.service import Service, service_of
+from worker.metrics import prometheus_text
 from worker.scanner import find_detector
 
 router = APIRouter(tags=["health"])
@@ -49,9 +50,10 @@ def readyz(service: Parts, response: Response) -> Ready:
 
 @router.get("/metrics", response_class=PlainTextResponse)
 def metrics(desk: Administering, request: Request) -> PlainTextResponse:
-    """Counters in Prometheus' text format."""
+    """Requests, queue and disk in Prometheus' text format."""
     service = service_of(request)
-    return PlainTextResponse(service.counters.text(), media_type="text/plain; version=0.0.4")
+    text = service.counters.text() + prometheus_text(service.store, service.media.folder)
+    return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
 
 def _workers(service: Service) -> None:

@@ -50,6 +50,13 @@ def test_it_counts_its_requests(api: Api) -> None:
     assert "nosuch" not in text
 
 
+def test_it_tells_how_much_waits_and_how_much_room_there_is(api: Api) -> None:
+    api.upload()
+    lines = api.http.get("/metrics").text.splitlines()
+    assert 'touchstone_queue_ready{lane="live"} 1' in lines
+    assert any(line.startswith("touchstone_disk_free_bytes ") for line in lines)
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
