@@ -6,7 +6,7 @@ JOBS ?= 2
 PIP := pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: demo test check lint fix bench train wheel gpu size clean
+.PHONY: demo test check lint fix bench soak train wheel gpu size clean
 
 demo: $(SCAN)/.ready  ## verdicts on real photographs, forged pictures and a video
 	$(SCAN)/bin/python -m benchmarks.demo
@@ -29,6 +29,9 @@ fix: $(DEV)/.ready
 bench: $(DEV)/.ready  ## end to end and stage by stage, beside the bare limit
 	$(DEV)/bin/python -m benchmarks.scan
 
+soak: $(DEV)/.ready services  ## the long runs: 50 000 requests that the API's description allows or forbids
+	$(DEV)/bin/python -m benchmarks.fuzz_api --cases 50000
+
 train: $(DEV)/.ready  ## the release, from data to exported, calibrated, carded models
 	$(DEV)/bin/python -m benchmarks.release
 
@@ -48,8 +51,8 @@ system:
 # The tests of the job store run on a real PostgreSQL, which they start themselves.
 .PHONY: services
 services:
-	@{ command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 \
-	  || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends postgresql; }
+	@{ command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 && command -v curl >/dev/null \
+	  || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends postgresql curl; }
 
 $(SCAN)/.ready: pyproject.toml constraints.txt | system
 	$(PYTHON) -m venv $(SCAN)

@@ -219,7 +219,7 @@ def _ask(call: _Call) -> Talk[Any]:
         elif attempt == ATTEMPTS - 1:
             raise ApiUnreachable(
                 f"The server does not answer: {answer or type(answer).__name__}.",
-                "Check its address, and that it runs.",
+                "Check its address, and that `touchstone serve` runs there.",
             )
         yield pause
     raise AssertionError("the last attempt returns or raises")

@@ -21,6 +21,7 @@ from touchstone.cli import (
     lint,
     metrics,
     models,
+    serve,
     train,
 )
 from touchstone.cli.guard import guarded
@@ -124,7 +125,7 @@ def scan(
     raise typer.Exit(code)
 
 
-for _command in (generate, forge, train, export, evaluate, metrics, lint, models, keys, doctor):
+for _command in (generate, forge, train, export, evaluate, metrics, lint, models, serve, keys, doctor):
     _command.register(app)
 
 
