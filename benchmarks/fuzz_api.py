@@ -40,6 +40,7 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
+WAITING = {"Prefer": "wait=30"}
 Known = Mapping[str, Sequence[str]]
 
 
@@ -109,7 +110,14 @@ def _populate(touchstone: Client, folder: Path) -> dict[str, list[str]]:
     done = touchstone.scan(path)
     broken = touchstone.scan(b"no picture", name="notes.txt")
     batch = touchstone.batch([{"sha256": done["sha256"]}, {"sha256": "0" * 64}])
-    return {"scan": [done["id"], broken["id"]], "batch": [batch["id"]], "sha256": [done["sha256"]]}
+    made = touchstone.call("POST", "/v1/generations", json={"model": "cgan-mnist"}, headers=WAITING)
+    return {
+        "scan": [done["id"], broken["id"]],
+        "batch": [batch["id"]],
+        "sha256": [done["sha256"]],
+        "generation": [made["id"]],
+        "file": [file["name"] for file in made["files"]],
+    }
 
 
 @contextmanager

@@ -53,6 +53,13 @@ class Api:
             rows.append(plain | {"media": plain["media"] | {"path": item["name"]}})
         assert self.service.leases.complete(lease, {"rows": rows})
 
+    def work_generation(self) -> None:
+        """Do the next generation: one file that is no picture."""
+        (lease,) = self.service.leases.claim("test", ["generate"])
+        self.service.media.artefact(lease.job, "one.png").write_bytes(b"one")
+        files = [{"name": "one.png", "mime": "image/png", "size_bytes": 3}]
+        assert self.service.leases.complete(lease, {"files": files})
+
     def work(self, lease: Lease | None = None, *, pictures: bool = True) -> str:
         """Do the next scan: the canned report, under the job's id and the client's name for it."""
         lease = lease or self.claim()

@@ -12,6 +12,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from types import TracebackType
 from typing import Any
@@ -26,11 +27,12 @@ from evidence.errors import (
 )
 from evidence.medium import Sampling
 from exports.files import write_whole
+from worker.generating import generate
 from worker.jobs.model import Lease, Plain
 from worker.keeping import Keeper
 from worker.media import MediaStore
 from worker.pictures import heat_png, preview_jpg
-from worker.requests import BatchItem, ScanOptions, ScanRequest
+from worker.requests import BatchItem, GenerateRequest, ScanOptions, ScanRequest
 from worker.scanner import Scanned, Scanner
 from worker.settings import Settings
 
@@ -107,11 +109,21 @@ class Tools:
         leases = [lease for lease in self._watched.get(path, []) if self.keeper.wanted(lease)]
         if not leases:
             raise Abandoned("Nobody waits for this file any more.")
-        now = time.monotonic()
         for lease in leases:
-            if of > 1 and lease.kind == "scan" and now - self._told.get(lease.token, 0.0) >= PROGRESS_SECONDS:
-                self._told[lease.token] = now
-                self._on_progress(lease, done, of)
+            if lease.kind == "scan":
+                self._tell(lease, done, of)
+
+    def drawn(self, lease: Lease, done: int, of: int) -> None:
+        """Tell of a picture that was made; raises Abandoned when nobody waits for the others any more."""
+        if not self.keeper.wanted(lease):
+            raise Abandoned("Nobody waits for these pictures any more.")
+        self._tell(lease, done, of)
+
+    def _tell(self, lease: Lease, done: int, of: int) -> None:
+        now = time.monotonic()
+        if of > 1 and now - self._told.get(lease.token, 0.0) >= PROGRESS_SECONDS:
+            self._told[lease.token] = now
+            self._on_progress(lease, done, of)
 
 
 def perform_all(leases: Sequence[Lease], tools: Tools) -> Iterator[Outcome]:
@@ -140,6 +152,21 @@ def _scan(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Iterat
 def _batch(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Iterator[Outcome]:
     for lease, rows in _scanned(leases, options, tools):
         yield Outcome(lease, {"rows": [scanned.report.to_dict() for scanned in rows]})
+
+
+def _generate(leases: Sequence[Lease], _: ScanOptions, tools: Tools) -> Iterator[Outcome]:
+    for lease in leases:
+        request = GenerateRequest.from_plain(lease.payload)
+        try:
+            made = generate(lease.job, request, tools.settings, tools.media, partial(tools.drawn, lease))
+        except Abandoned:
+            tools.media.forget(lease.job)
+            continue
+        except TouchstoneError as error:  # another lease may ask for something that can be had
+            cause, final = _cause_of(error)
+            yield Outcome(lease, cause=cause, final=final)
+            continue
+        yield Outcome(lease, made)
 
 
 def _scanned(
@@ -229,5 +256,6 @@ def _cause_of(error: Exception) -> tuple[Plain, bool]:
 _KINDS: dict[str, Callable[[Sequence[Lease], ScanOptions, Tools], Iterator[Outcome]]] = {
     "scan": _scan,
     "batch": _batch,
+    "generate": _generate,
 }
 KINDS = tuple(_KINDS)

@@ -10,14 +10,14 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Lifespan
 
-from touchstone.api import batches, events, health, models, problems, results, scans, schema
+from touchstone.api import batches, events, generations, health, models, problems, results, scans, schema
 from touchstone.api.service import Runner, Service
 from touchstone.api.shield import Shield, host_names
 from worker.jobs.store import JobStore
 from worker.media import MediaStore
 from worker.settings import Settings
 
-ROUTERS = (scans.router, results.router, events.router, batches.router, models.router, health.router)
+_PARTS = (scans, results, events, batches, generations, models, health)
 STREAMED: frozenset[tuple[str, str]] = frozenset({("POST", "/v1/scans"), ("POST", "/v1/batches")})
 
 
@@ -33,7 +33,7 @@ def create_app(
     """
     service = Service(
         settings,
-        store or JobStore(settings.store_url, announce=bool(settings.broker_url)),
+        store or JobStore(settings.store_url),
         media or MediaStore(settings.media_folder, max_bytes=settings.max_bytes),
         runner,
     )
@@ -74,8 +74,8 @@ def bare_app(life: Lifespan[FastAPI] | None = None) -> FastAPI:
         lifespan=life,
         generate_unique_id_function=_operation,
     )
-    for router in ROUTERS:
-        app.include_router(router)
+    for part in _PARTS:
+        app.include_router(part.router)
     app.openapi = lambda: schema.document(app)  # type: ignore[method-assign]
     return app
 

@@ -214,6 +214,40 @@ class Retried(BaseModel):
     retried: int
 
 
+class MadeFile(BaseModel):
+    """A file that a generation made, and where it is fetched."""
+
+    name: str
+    url: str
+    mime: str
+    size_bytes: int
+
+
+class Generation(BaseModel):
+    """A generation as it stands; `files` are there once it is done."""
+
+    id: str
+    state: State
+    created: datetime
+    finished: datetime | None
+    model: str
+    count: int
+    seed: int
+    client_ref: str
+    priority: Priority
+    progress: Progress | None
+    error: Said | None
+    files: list[MadeFile]
+    links: dict[str, str | None]
+
+
+class Generations(BaseModel):
+    """A page of generations, newest first."""
+
+    items: list[Generation]
+    next: str | None
+
+
 class Deleted(BaseModel):
     """What is gone."""
 

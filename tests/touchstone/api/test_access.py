@@ -39,7 +39,15 @@ def tenants(api: Api) -> Iterator[Tenants]:
         assert api.work() == scan["id"]
         batch = red.post("/v1/batches", json={"items": [{"sha256": scan["sha256"], "name": SECRET_NAME}]})
         api.work_batch()
-        ids = {"scan": scan["id"], "sha256": scan["sha256"], "batch": batch.json()["id"]}
+        made = red.post("/v1/generations", json={"model": "cgan-mnist", "client_ref": SECRET_NAME})
+        api.work_generation()
+        ids = {
+            "scan": scan["id"],
+            "sha256": scan["sha256"],
+            "batch": batch.json()["id"],
+            "generation": made.json()["id"],
+            "file": "one.png",
+        }
         yield Tenants(api, red, blue, ids)
 
 
@@ -53,6 +61,7 @@ def ask(http: httpx.Client, method: str, path: str, ids: dict[str, str]) -> http
     bodies: dict[str, Any] = {
         "/v1/scans": {"sha256": ids["sha256"]},
         "/v1/batches": {"items": [{"sha256": ids["sha256"]}]},
+        "/v1/generations": {"model": "cgan-mnist"},
     }
     body = bodies.get(path, {}) if method in ("POST", "PUT", "PATCH") else None
     return http.request(method, path.format(**ids), json=body)
@@ -72,7 +81,8 @@ def test_no_route_shows_or_changes_anything_of_another_tenant(tenants: Tenants) 
 
 def snapshot(tenants: Tenants) -> Any:
     paths = ("/v1/scans", "/v1/scans/{scan}", "/v1/batches", "/v1/batches/{batch}/items", "/v1/usage")
-    return [tenants.red.get(path.format(**tenants.ids)).json() for path in paths]
+    paths += ("/v1/generations/{generation}", "/v1/generations/{generation}/files/{file}")
+    return [tenants.red.get(path.format(**tenants.ids)).text for path in paths]
 
 
 def test_what_is_somebody_else_s_looks_like_what_is_nobody_s(tenants: Tenants) -> None:

@@ -46,7 +46,7 @@ def working(api: Api, tmp_path: Path) -> Iterator[Api]:
 
 def test_the_commands_of_the_page_do_what_it_says(working: Api, tmp_path: Path) -> None:
     scripts = blocks("sh")
-    assert len(scripts) == 3
+    assert len(scripts) == 4
     answers = []
     for script in scripts:
         run = subprocess.run(
@@ -63,10 +63,11 @@ def test_the_commands_of_the_page_do_what_it_says(working: Api, tmp_path: Path) 
             answer, end = decoder.raw_decode(text)
             answers.append(answer)
             text = text[end:].lstrip()
-    first, known, again, batch = answers
+    first, known, again, batch, generation = answers
     assert (first["state"], first["verdict"], first["client_ref"]) == ("done", "fake", "desk 4")
     assert known["scans"][0]["id"] == first["id"]
     assert again["sha256"] == first["sha256"]
+    assert (generation["state"], generation["count"]) == ("queued", 2)
     assert (batch["state"], batch["counts"]["fake"], batch["failed"]) == ("done", 1, 1)
 
 

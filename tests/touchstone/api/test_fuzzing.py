@@ -15,7 +15,10 @@ def test_nothing_that_is_sent_breaks_the_api_or_its_description(api: Api) -> Non
     api.service.leases.fail(api.claim(), {"code": "decoder_crashed", "message": "It died."}, final=True)
     batch = api.http.post("/v1/batches", json={"items": [{"sha256": done["sha256"]}, {}]}).json()["id"]
     api.work_batch()
+    made = api.http.post("/v1/generations", json={"model": "cgan-mnist"}).json()["id"]
+    api.work_generation()
     known = {"scan": [done["id"], failed], "batch": [batch], "sha256": [done["sha256"]]}
+    known |= {"generation": [made], "file": ["one.png"]}
 
     statuses = fuzz(api.url, known, examples=EXAMPLES)
 
