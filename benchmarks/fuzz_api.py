@@ -8,14 +8,11 @@ What comes back must be no 5xx and keep to docs/openapi.json, in status, content
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +29,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from benchmarks.media import photo_like
+from benchmarks.services import serving
 from touchstone.client import Client
 
 CHECKS = [
@@ -50,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cases", type=int, default=50_000, help="requests in all")
     parser.add_argument("--seed", type=int, default=0, help="other requests, for another number")
     given = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder, _service(Path(folder)) as url:
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as url:
         with Client(url) as touchstone:
             known = _populate(touchstone, Path(folder))
             operations = len(operations_of(touchstone.call("GET", "/openapi.json")))
@@ -118,21 +116,6 @@ def _populate(touchstone: Client, folder: Path) -> dict[str, list[str]]:
         "generation": [made["id"]],
         "file": [file["name"] for file in made["files"]],
     }
-
-
-@contextmanager
-def _service(folder: Path) -> Iterator[str]:
-    """`touchstone serve` with its data in a folder, and its address."""
-    limits = {"TOUCHSTONE_DATA_DIR": str(folder / "data"), "TOUCHSTONE_REQUESTS_PER_MINUTE": "0"}
-    command = [sys.executable, "-m", "touchstone", "serve", "--port", "0", "--folder", str(folder)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, **limits}
-    ) as running:
-        assert running.stdout is not None
-        try:
-            yield running.stdout.readline().split()[-1]
-        finally:
-            running.terminate()
 
 
 if __name__ == "__main__":

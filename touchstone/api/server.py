@@ -23,7 +23,7 @@ def serve(settings: Settings, *, started: Callable[[str], object]) -> None:
 
     Raises SettingsError when the address cannot be used, StoreError when the job store cannot.
     """
-    with contextlib.closing(_listen(settings.host, settings.port)) as door:
+    with contextlib.closing(listen(settings.host, settings.port)) as door:
         runner = EmbeddedRunner(settings) if settings.workers and not settings.broker_url else None
         config = uvicorn.Config(
             create_app(settings, runner=runner),
@@ -50,10 +50,12 @@ class _Server(uvicorn.Server):
             self._tell()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that takes connections; raises SettingsError where it cannot."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        door = socket.socket(family, socket.SOCK_STREAM)
+        # Only where the protocol is named, asyncio sends small answers at once (TCP_NODELAY).
+        door = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         door.bind((host, port))
         door.listen(_WAITING)

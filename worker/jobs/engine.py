@@ -6,10 +6,12 @@ writing transaction takes the one write lock at its beginning: none can fail hal
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from alembic import command
 from alembic.config import Config
@@ -23,6 +25,7 @@ from evidence.errors import StoreError, StoreFull, StoreTooNew, StoreUnavailable
 MIGRATIONS = Path(__file__).parent / "migrations"
 # How long a writer waits for another process's transaction; all of ours are short.
 BUSY_SECONDS = 30.0
+_turns: WeakKeyDictionary[Engine, threading.Lock] = WeakKeyDictionary()
 
 
 def open_engine(url: str) -> Engine:
@@ -61,7 +64,7 @@ def migrate(engine: Engine) -> None:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """One transaction that writes; committed at the end, on disk when the block is left."""
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+    with _turn(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
         yield connection
 
 
@@ -93,6 +96,13 @@ def translated() -> Iterator[None]:
         raise StoreError(
             f"The job store refused: {error.orig}.", "This is a fault of ours; please report it."
         ) from error
+
+
+def _turn(engine: Engine) -> AbstractContextManager[object]:
+    """This process's turn to write to a SQLite database: its own waiting is by sleeping, and unfair."""
+    if engine.dialect.name != "sqlite":
+        return nullcontext()
+    return _turns.setdefault(engine, threading.Lock())
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

@@ -109,3 +109,20 @@ def test_after_a_power_cut_every_accepted_job_is_there(tmp_path: Path) -> None:
         assert all(copy.get(job).id == job for job in jobs)
         copy.close()
     assert promised[-1]
+
+
+def test_writers_of_one_process_take_turns(tmp_path: Path) -> None:
+    store = JobStore(f"sqlite:///{tmp_path / 'jobs.db'}")
+    begun = threading.Event()
+
+    def write() -> None:
+        with writing(store.engine):
+            begun.set()
+
+    other = threading.Thread(target=write)
+    with writing(store.engine):
+        other.start()
+        assert not begun.wait(0.2)
+    assert begun.wait(20)
+    other.join()
+    store.close()
