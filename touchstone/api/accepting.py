@@ -64,7 +64,6 @@ def accept(desk: Desk, asked: Asked, key: str) -> tuple[Job, bool]:
         key=key,
         client_ref=options.client_ref,
         retention_seconds=retention(desk, options),
-        webhook=options.webhook,
     )
     return submit(desk, new)
 

@@ -204,7 +204,6 @@ def _accept(desk: Desk, asked: BatchForm, rows: list[Any] | None, digest: str, k
         key=key,
         client_ref=asked.client_ref,
         retention_seconds=retention(desk, asked),
-        webhook=asked.webhook,
         media=tuple(item.sha256 for item in items if item.sha256),
     )
     return job

@@ -48,7 +48,6 @@ class Options(Taken):
     keyframes: bool = False
     max_frames: int | None = Field(None, ge=1, le=1_000_000)
     model: Annotated[Line, Field(max_length=128)] = ""
-    webhook: Annotated[Line, Field(max_length=64)] = ""
 
 
 class ScanForm(Options):

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 
 from starlette.concurrency import run_in_threadpool
 
+from evidence.errors import StoreError
 from worker.jobs.model import Event
 from worker.jobs.search import newest_events
 from worker.jobs.store import JobStore
 
 LOOK_SECONDS = 0.1
+OUTAGE_SECONDS = 1.0
 
 
 class Watch:
@@ -55,7 +57,11 @@ class Watch:
     async def _look(self) -> None:
         """Ring for every job with news, or that is gone, until nobody waits."""
         while self._bells:
-            newest = await run_in_threadpool(newest_events, self._store.engine, list(self._bells))
+            try:
+                newest = await run_in_threadpool(newest_events, self._store.engine, list(self._bells))
+            except StoreError:  # out of reach for a moment: whoever waits goes on waiting
+                await asyncio.sleep(OUTAGE_SECONDS)
+                continue
             for job, bells in self._bells.items():
                 for bell, after in bells.items():
                     if newest.get(job, after + 1) > after:

@@ -7,9 +7,14 @@ import time
 from collections.abc import Iterator
 
 import httpx
+import pytest
+from sqlalchemy import Engine
 
+from evidence.errors import StoreUnavailable
 from tests.api_service import Api, problem
 from tests.touchstone.api.conftest import StartApi
+from touchstone.api import watch
+from worker.jobs.search import newest_events
 
 Told = tuple[int, str, str]
 
@@ -76,6 +81,29 @@ def test_the_stream_of_a_scan_that_is_deleted_ends(api: Api) -> None:
         assert next(stream)[1] == "queued"
         api.http.delete(f"/v1/scans/{scan}")
         assert list(stream) == []
+
+
+def test_a_store_that_is_out_of_reach_for_a_moment_ends_no_stream(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def flaky(engine: Engine, wanted: list[str]) -> dict[str, int]:
+        asked.append(1)
+        if len(asked) == 1:
+            raise StoreUnavailable("The job store cannot be used.")
+        return newest_events(engine, wanted)
+
+    monkeypatch.setattr(watch, "newest_events", flaky)
+    monkeypatch.setattr(watch, "OUTAGE_SECONDS", 0.05)
+    scan = api.upload().json()["id"]
+    with api.http.stream("GET", f"/v1/scans/{scan}/events") as answer:
+        stream = told(answer)
+        assert next(stream)[1] == "queued"
+        while len(asked) < 2:
+            time.sleep(0.02)
+        api.work()
+        assert [event for _, event, _ in stream][-1] == "done"
 
 
 def test_nobody_hears_of_a_scan_that_is_not_theirs(api: Api) -> None:
