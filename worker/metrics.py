@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from worker.jobs.engine import reading, translated
 from worker.jobs.leases import Leases
 from worker.jobs.model import JobState, Lane, ShardState
-from worker.jobs.schema import jobs, outbox, shards
+from worker.jobs.schema import jobs, shards
 from worker.jobs.store import JobStore
 
 WINDOW_SECONDS = 300.0
@@ -53,7 +53,7 @@ def prometheus_text(store: JobStore, media: Path) -> str:
     """Every metric of the store, and of the disk with the `media`. Raises StoreError."""
     disk = Metric("touchstone_disk_free_bytes", "Room on the disk with the media.")
     disk.set(shutil.disk_usage(media).free)
-    metrics = [*_queue(store), *_attempts(store), *_jobs(store), *_ended(store), *_outbox(store), disk]
+    metrics = [*_queue(store), *_attempts(store), *_jobs(store), *_ended(store), disk]
     return "".join(f"{line}\n" for metric in metrics for line in metric.lines())
 
 
@@ -124,18 +124,6 @@ def _ended(store: JobStore) -> Iterable[Metric]:
             labels = {"lane": Lane(number).name.lower(), "quantile": f"{quantile:g}"}
             took.set(_quantile(sorted(found[number]), quantile), **labels)
     return ended, took
-
-
-def _outbox(store: JobStore) -> Iterable[Metric]:
-    """What is to be sent and has not been: messages to the broker, webhooks."""
-    waiting = Metric("touchstone_outbox_waiting", "Messages that have not been delivered.")
-    late = Metric("touchstone_outbox_late_seconds", "How long the message that is due longest is overdue.")
-    wanted = select(outbox.c.channel, func.count(), func.min(outbox.c.due)).group_by(outbox.c.channel)
-    with translated(), reading(store.engine) as connection:
-        for channel, count, due in connection.execute(wanted.order_by(outbox.c.channel)):
-            waiting.set(count, channel=channel)
-            late.set(max(0.0, store.clock() - due), channel=channel)
-    return waiting, late
 
 
 def _quantile(ordered: Sequence[float], quantile: float) -> float:

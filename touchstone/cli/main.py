@@ -23,6 +23,7 @@ from touchstone.cli import (
     models,
     serve,
     train,
+    worker,
 )
 from touchstone.cli.guard import guarded
 
@@ -125,7 +126,20 @@ def scan(
     raise typer.Exit(code)
 
 
-for _command in (generate, forge, train, export, evaluate, metrics, lint, models, serve, keys, doctor):
+for _command in (
+    generate,
+    forge,
+    train,
+    export,
+    evaluate,
+    metrics,
+    lint,
+    models,
+    serve,
+    worker,
+    keys,
+    doctor,
+):
     _command.register(app)
 
 

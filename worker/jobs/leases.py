@@ -152,6 +152,7 @@ class Leases:
                         attempts=lease.attempt - 1,
                         token="",
                         lease_until=None,
+                        told=0.0,
                     )
                 )
 
@@ -208,6 +209,7 @@ class Leases:
                     cause=json.dumps(cause, separators=(",", ":")),
                     token="",
                     lease_until=None,
+                    told=0.0,
                 )
             ).rowcount
             if counted and dead:

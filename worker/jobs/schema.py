@@ -65,6 +65,7 @@ shards = Table(
     Column("lease_until", Float),
     Column("result", Text),
     Column("cause", Text),
+    Column("told", Float, nullable=False, server_default="0"),  # when a broker was told of it
     UniqueConstraint("job", "position"),
     Index("shards_to_claim", "state", "kind", "lane", "due", "id"),
     Index("shards_by_lease", "state", "lease_until"),
@@ -89,18 +90,6 @@ keys = Table(
     Column("request_sha256", String(64), nullable=False),
     Column("job", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
     Column("created", Float, nullable=False),
-)
-
-outbox = Table(
-    "outbox",
-    metadata,
-    Column("id", _Count, primary_key=True, autoincrement=True),
-    Column("channel", String(16), nullable=False),
-    Column("job", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
-    Column("payload", Text, nullable=False),
-    Column("due", Float, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Index("outbox_by_due", "channel", "due"),
 )
 
 api_keys = Table(

@@ -21,25 +21,23 @@ from evidence.errors import KeyConflict, NoSuchJob, StoreError, UsageError
 from worker.jobs.engine import migrate, open_engine, reading, translated, writing
 from worker.jobs.holdings import hold_in
 from worker.jobs.model import Event, Job, JobState, Lane, NewJob, Plain, Shard, ShardState
-from worker.jobs.schema import events, jobs, keys, outbox, shards
+from worker.jobs.schema import events, jobs, keys, shards
 
 Clock = Callable[[], float]
 
 # Rows of one INSERT: SQLite takes 32 766 values a statement, a shard has 14.
 _ROWS = 1_000
-SHARD_CHANNEL = "shards"
 
 
 class JobStore:
     """Jobs and their shards in the database at `url`; safe for any number of threads and processes.
 
-    With `announce`, each new shard also goes to the outbox, from where a broker is told of it. Raises
-    StoreUnavailable, StoreTooNew, StoreFull.
+    Raises StoreUnavailable, StoreTooNew, StoreFull.
     """
 
-    def __init__(self, url: str, *, clock: Clock = time.time, announce: bool = False) -> None:
+    def __init__(self, url: str, *, clock: Clock = time.time) -> None:
         self.engine = open_engine(url)
-        self.clock, self.announce = clock, announce
+        self.clock = clock
         try:
             migrate(self.engine)
         except StoreError:
@@ -186,7 +184,7 @@ class JobStore:
             revived = connection.execute(
                 update(shards)
                 .where(shards.c.job == job, shards.c.state == ShardState.DEAD.value)
-                .values(state=ShardState.READY.value, attempts=0, due=self.clock(), cause=None)
+                .values(state=ShardState.READY.value, attempts=0, due=self.clock(), cause=None, told=0.0)
             ).rowcount
             if revived:
                 connection.execute(
@@ -265,11 +263,6 @@ class JobStore:
         ]
         for part in _parts(values):
             connection.execute(insert(shards), part)
-        if self.announce and payloads:
-            told = {"channel": SHARD_CHANNEL, "job": job, "due": now, "attempts": 0}
-            connection.execute(
-                insert(outbox), [told | {"payload": _text({"position": one["position"]})} for one in values]
-            )
 
     def _job(self, connection: Connection, job: str, tenant: str) -> Job:
         row = connection.execute(select(jobs).where(jobs.c.id == job, jobs.c.tenant == tenant)).first()

@@ -6,12 +6,9 @@ import re
 from pathlib import Path
 
 from jobs_clock import FakeClock
-from sqlalchemy import insert
 
-from worker.jobs.engine import writing
 from worker.jobs.leases import Leases
 from worker.jobs.model import Lane, NewJob
-from worker.jobs.schema import outbox
 from worker.jobs.store import JobStore
 from worker.metrics import WINDOW_SECONDS, prometheus_text
 
@@ -87,18 +84,6 @@ def test_ends_of_five_minutes_are_counted_with_the_quantiles_of_their_times(
     clock.now += WINDOW_SECONDS + 1
 
     assert values(store)['touchstone_jobs_ended_5m{state="done"}'] == 0
-
-
-def test_what_was_not_delivered_is_counted_with_its_delay(store: JobStore, clock: FakeClock) -> None:
-    job, _ = store.submit(asked())
-    row = {"channel": "webhooks", "job": job.id, "payload": "{}", "attempts": 0}
-    with writing(store.engine) as connection:
-        connection.execute(insert(outbox), [row | {"due": clock.now - 7}, row | {"due": clock.now + 60}])
-
-    found = values(store)
-
-    assert found['touchstone_outbox_waiting{channel="webhooks"}'] == 2
-    assert found['touchstone_outbox_late_seconds{channel="webhooks"}'] == 7
 
 
 def test_every_line_is_one_that_prometheus_reads(store: JobStore, leases: Leases) -> None:

@@ -1,0 +1,173 @@
+"""Celery's workers on a real Redis: told of shards, flushed in the middle, killed, started both ways."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.worker_service import Shop, wait_for
+from worker.jobs.leases import Leases
+from worker.jobs.model import JobState, Lane
+from worker.jobs.telling import untold
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = {
+    "touchstone": [sys.executable, "-m", "touchstone", "worker"],
+    "live": [sys.executable, "-m", "touchstone", "worker", "--lane", "live"],
+    "celery": [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "--loglevel", "info"],
+}
+
+StartWorker = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[str]:
+    """The address of a Redis of this test's own, on a socket in its folder."""
+    server = shutil.which("redis-server")
+    assert server, "Redis is not installed: apt-get install redis-server"
+    socket = tmp_path / "redis.sock"
+    running = subprocess.Popen(
+        [server, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(tmp_path)],
+        stdout=subprocess.DEVNULL,
+    )
+    wait_for(socket.exists)
+    yield f"redis+socket://{socket}"
+    running.terminate()
+    running.wait(20)
+
+
+@pytest.fixture
+def start_worker(shop: Shop, broker: str, tmp_path: Path) -> Iterator[StartWorker]:
+    """`start_worker("celery")`: a worker process on the shop's stores; all are killed in the end."""
+    begun: list[subprocess.Popen[bytes]] = []
+    settings = shop.settings
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "TOUCHSTONE_BROKER_URL": broker,
+        "TOUCHSTONE_MODELS": settings.models,
+        "TOUCHSTONE_DATA_DIR": str(settings.data_dir),
+        "TOUCHSTONE_LEASE_SECONDS": str(settings.lease_seconds),
+        "TOUCHSTONE_DECODERS": "1",
+        "TOUCHSTONE_THREADS": "1",
+    }
+
+    def start(way: str = "touchstone") -> subprocess.Popen[bytes]:
+        with (tmp_path / "worker.log").open("ab") as log:
+            begun.append(
+                subprocess.Popen(COMMANDS[way], env=environment, stdout=log, stderr=log, cwd=tmp_path)
+            )
+        return begun[-1]
+
+    yield start
+    for process in begun:
+        process.kill()
+        process.wait(20)
+
+
+def flush(broker: str) -> None:
+    """Forget everything that Redis holds."""
+    with redis.Redis(unix_socket_path=broker.removeprefix("redis+socket://")) as client:
+        client.flushall()
+
+
+@pytest.mark.parametrize("way", ["touchstone", "celery"])
+def test_a_worker_does_what_was_accepted_and_ends_well_when_asked(
+    shop: Shop, start_worker: StartWorker, way: str
+) -> None:
+    job = shop.scan(shop.picture(6))
+
+    worker = start_worker(way)
+
+    assert shop.ended(job).state is JobState.DONE
+    assert shop.result(job)["report"]["verdict"] == "fake"
+    worker.terminate()
+    assert worker.wait(30) == 0
+
+
+def test_a_worker_of_one_lane_leaves_the_others_alone(shop: Shop, start_worker: StartWorker) -> None:
+    low = shop.scan(shop.picture(), lane=Lane.LOW)
+    live = shop.scan(shop.picture())
+
+    start_worker("live")
+
+    assert shop.ended(live).state is JobState.DONE
+    assert shop.store.get(low).state is JobState.QUEUED
+
+
+def test_kills_and_a_redis_that_forgets_everything_lose_nothing(
+    shop: Shop, start_worker: StartWorker, broker: str
+) -> None:
+    red, blue = shop.picture(6, name="red.png"), shop.picture(-6, name="blue.png")
+    jobs = [shop.scan(path) for _ in range(100) for path in (red, blue)]
+    rng, workers = random.Random(7), [start_worker(), start_worker()]
+    kills = 0
+    wait_for(lambda: shop.waiting() < 200)
+
+    def storm() -> bool:
+        nonlocal kills
+        flush(broker)
+        if kills < 3:
+            victim = rng.randrange(2)
+            workers[victim].kill()
+            workers[victim] = start_worker()
+            kills += 1
+        time.sleep(rng.uniform(1.0, 3.0))
+        return shop.waiting() == 0
+
+    wait_for(storm, 240.0)
+
+    found = [(shop.store.get(job).state, shop.result(job)["report"]["verdict"]) for job in jobs]
+    assert found == [(JobState.DONE, "fake"), (JobState.DONE, "real")] * 100
+    ends = [event for job in jobs for event in shop.store.events(job) if event.kind == "done"]
+    assert len(ends) == len(jobs)
+
+
+def test_a_broker_is_told_once_and_again_only_when_nothing_came_of_it(shop: Shop) -> None:
+    live = [shop.scan(shop.picture()) for _ in range(3)]
+    shop.scan(shop.picture(), lane=Lane.LOW)
+    now = time.time()
+    shop.store.clock = lambda: now
+    room = {Lane.LIVE: 2, Lane.LOW: 0}
+
+    first, second, third = (untold(shop.store, room) for _ in range(3))
+    now += 20.0
+    Leases(shop.store).claim("somebody", ["scan"], count=2, lanes=[Lane.LIVE])
+    again = untold(shop.store, {Lane.LIVE: 9, Lane.LOW: 9})
+
+    assert [len(told[Lane.LIVE]) for told in (first, second, third)] == [2, 1, 0]
+    assert Lane.LOW not in first
+    assert len(live) == len({*first[Lane.LIVE], *second[Lane.LIVE]})
+    assert again[Lane.LIVE] == second[Lane.LIVE]
+    assert len(again[Lane.LOW]) == 1
+
+
+def test_a_dead_shard_that_is_to_be_tried_again_is_told_of_again(shop: Shop) -> None:
+    job = shop.scan(shop.picture())
+    leases = Leases(shop.store)
+    untold(shop.store, {Lane.LIVE: 9})
+    (lease,) = leases.claim("somebody", ["scan"])
+    leases.fail(lease, {"code": "internal", "message": "It broke."}, final=True)
+    assert untold(shop.store, {Lane.LIVE: 9})[Lane.LIVE] == []
+
+    shop.store.retry_dead(job)
+
+    assert untold(shop.store, {Lane.LIVE: 9})[Lane.LIVE] == [lease.shard]
+
+
+def test_a_message_for_a_shard_that_is_taken_does_nothing(shop: Shop) -> None:
+    shop.scan(shop.picture())
+    leases = Leases(shop.store)
+    (lease,) = leases.claim("somebody", ["scan"])
+
+    assert leases.claim("another", ["scan"], shard=lease.shard) == []
+    assert leases.renew([lease]) == {lease.token}
