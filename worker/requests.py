@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from evidence.errors import UsageError
 from worker.jobs.model import Job, Lane, NewJob, Plain
@@ -116,29 +116,19 @@ class GenerateRequest:
         return _read(cls, plain)
 
 
-def scan_job(
-    request: ScanRequest,
-    *,
-    tenant: str = "local",
-    lane: Lane = Lane.LIVE,
-    key: str = "",
-    client_ref: str = "",
-    retention_seconds: float | None = None,
-    webhook: str = "",
-) -> NewJob:
+class Terms(TypedDict, total=False):
+    """Whose a job is, how urgent, and how long it is kept: fields of `NewJob`, with its defaults."""
+
+    tenant: str
+    lane: Lane
+    key: str
+    client_ref: str
+    retention_seconds: float | None
+
+
+def scan_job(request: ScanRequest, *, webhook: str = "", **terms: Unpack[Terms]) -> NewJob:
     """The job of one scan: kind "scan", one shard."""
-    plain = request.to_plain()
-    return NewJob(
-        kind="scan",
-        request={**plain, **({"webhook": webhook} if webhook else {})},
-        shards=(plain,),
-        tenant=tenant,
-        lane=lane,
-        key=key,
-        client_ref=client_ref,
-        retention_seconds=retention_seconds,
-        media=(request.sha256,),
-    )
+    return _one_shard("scan", request.to_plain(), webhook, (request.sha256,), **terms)
 
 
 def open_batch(
@@ -184,33 +174,21 @@ def open_batch(
     return job, fresh
 
 
-def generate_job(
-    request: GenerateRequest,
-    *,
-    tenant: str = "local",
-    lane: Lane = Lane.LIVE,
-    key: str = "",
-    client_ref: str = "",
-    retention_seconds: float | None = None,
-    webhook: str = "",
-) -> NewJob:
+def generate_job(request: GenerateRequest, *, webhook: str = "", **terms: Unpack[Terms]) -> NewJob:
     """The job of making files: kind "generate", one shard."""
     if not 1 <= request.count <= MOST_GENERATED:
         raise UsageError(
             f"{request.count} files were asked for; 1 to {MOST_GENERATED} are made at once.",
             "Ask for fewer, with several seeds.",
         )
-    plain = request.to_plain()
-    return NewJob(
-        kind="generate",
-        request={**plain, **({"webhook": webhook} if webhook else {})},
-        shards=(plain,),
-        tenant=tenant,
-        lane=lane,
-        key=key,
-        client_ref=client_ref,
-        retention_seconds=retention_seconds,
-    )
+    return _one_shard("generate", request.to_plain(), webhook, (), **terms)
+
+
+def _one_shard(
+    kind: str, plain: dict[str, Any], webhook: str, media: tuple[str, ...], **terms: Unpack[Terms]
+) -> NewJob:
+    asked = {**plain, "webhook": webhook} if webhook else plain
+    return NewJob(kind, asked, (plain,), media=media, **terms)
 
 
 def _shard(items: Iterable[BatchItem], options: Plain) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
+from starlette.responses import Response
 
 from evidence.errors import ModelNotFound, RequestError, RequestTooLarge, StoreUnavailable
 from touchstone.api.schemas import Options, ScanBySha256, ScanForm
@@ -104,6 +105,16 @@ async def finished(request: Request, desk: Desk, job: Job) -> Job:
         news = await desk.service.watch.news(job.id, after, left)
         after = news[-1].seq if news else after
         job = await run_in_threadpool(desk.job, job.id, job.kind)
+    return job
+
+
+async def answered(request: Request, response: Response, desk: Desk, job: Job, path: str) -> Job:
+    """The job that a POST made, ended or not: 200 or 202, where it stands, and when to ask again."""
+    job = await finished(request, desk, job)
+    response.headers["Location"] = f"{path}/{job.id}"
+    response.status_code = 200 if job.state.ended else 202
+    if not job.state.ended:
+        response.headers["Retry-After"] = "1"
     return job
 
 

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from evidence.errors import RequestError
 from touchstone.api import batch_views, events
-from touchstone.api.accepting import LANES, check_model, finished, read_json, retention
+from touchstone.api.accepting import LANES, answered, check_model, read_json, retention
 from touchstone.api.access import Reading, Writing
 from touchstone.api.events import After, LastEventId
 from touchstone.api.manifests import folder_items, items_of, places_of, read_manifest
@@ -79,11 +79,7 @@ async def create_batch(
         digest = form.stored.sha256
         rows = await run_in_threadpool(_manifest, desk, digest, form.filename)
     job = await run_in_threadpool(_accept, desk, asked, rows, digest, idempotency_key)
-    job = await finished(request, desk, job)
-    response.headers["Location"] = f"/v1/batches/{job.id}"
-    response.status_code = 200 if job.state.ended else 202
-    if not job.state.ended:
-        response.headers["Retry-After"] = "1"
+    job = await answered(request, response, desk, job, router.prefix)
     return await run_in_threadpool(batch_views.batch, desk, job)
 
 

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from evidence.errors import NotThere
 from touchstone.api import events
-from touchstone.api.accepting import LANES, finished
+from touchstone.api.accepting import LANES, answered
 from touchstone.api.access import Reading, Writing
 from touchstone.api.events import After, LastEventId
 from touchstone.api.pages import Cursor, Limit, cursor_behind, place_of
@@ -80,11 +80,7 @@ async def create_generation(
         )
         return desk.store.submit(new)[0]
 
-    job = await finished(request, desk, await run_in_threadpool(accept))
-    response.headers["Location"] = f"/v1/generations/{job.id}"
-    response.status_code = 200 if job.state.ended else 202
-    if not job.state.ended:
-        response.headers["Retry-After"] = "1"
+    job = await answered(request, response, desk, await run_in_threadpool(accept), router.prefix)
     return await run_in_threadpool(_view, desk, job)
 
 

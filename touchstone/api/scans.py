@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from evidence.errors import UsageError
 from touchstone.api import views
-from touchstone.api.accepting import Asked, accept, finished, read_scan
+from touchstone.api.accepting import Asked, accept, answered, finished, read_scan
 from touchstone.api.access import Reading, Writing
 from touchstone.api.pages import Cursor, Limit, cursor_behind, place_of
 from touchstone.api.schemas import (
@@ -199,9 +199,5 @@ def _view(desk: Desk, job: Job) -> Scan:
 
 async def _answer(request: Request, response: Response, desk: Desk, job: Job) -> Scan:
     """The scan: 200 if it ended within the client's patience, else 202 and when to ask again."""
-    job = await finished(request, desk, job)
-    response.headers["Location"] = f"/v1/scans/{job.id}"
-    response.status_code = 200 if job.state.ended else 202
-    if not job.state.ended:
-        response.headers["Retry-After"] = "1"
+    job = await answered(request, response, desk, job, router.prefix)
     return await run_in_threadpool(_view, desk, job)
