@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from benchmarks.machine import machine
 from generators.contract import Batch, Optimisation
 from generators.data.memory import ImageSet
-from generators.metrics.classifier import Classifier, load_or_train
+from generators.metrics.classifier import Classifier, classifier_of
 from generators.networks.resblocks import started
 from generators.noise import NoiseModel
 from generators.training.budget import rng_at
@@ -99,7 +99,7 @@ def stacked(minutes: float, *, seed: int) -> dict[str, float]:
     torch.manual_seed(seed)
     model = StackGan(StackConfig(), STACK_OPTIONS)
     record = _trained(model, Stacks(digits), seed=seed, minutes=minutes)
-    judge = load_or_train(digits)
+    judge = classifier_of(digits)
     with torch.no_grad():
         counts = sum(
             (

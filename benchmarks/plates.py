@@ -7,9 +7,10 @@ on streets drawn here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -153,7 +154,8 @@ class Painter:
     def turned(self, session: GeneratorSession) -> Plate:
         """Made-up faces at five angles, and one from side to side."""
         slot = slot_of(slots_of(session), "yaw")
-        assert slot is not None
+        if slot is None:
+            return self.frontal(session)
         angles = [min(max(angle, slot.low), slot.high) for angle in ANGLES]
         rows = []
         for face in self.faces():
@@ -162,6 +164,28 @@ class Painter:
         frames = tuple(rotation_sweep(session, self.faces()[0]))
         said = ", ".join(f"{angle:g}" for angle in angles)
         return Plate(grid(rows, 6), f"A face nobody has, then at {said} degrees.", frames)
+
+    def frontal(self, session: GeneratorSession) -> Plate:
+        """Made-up faces, turned to either side by a generator of any angle, and what is made of them."""
+        turner = next(
+            (entry for entry in self.models.of_kind("generator") if any(_yaw(item) for item in entry.inputs)),
+            None,
+        )
+        if turner is None:
+            sources = self.faces()
+            said = "Faces nobody has"
+        else:
+            turning = GeneratorSession(turner)
+            slot = slot_of(slots_of(turning), "yaw")
+            assert slot is not None
+            sources = [
+                edit(turning, face, {slot.name: np.asarray(angle, slot.dtype)}).pixels
+                for face in self.faces()
+                for angle in (ANGLES[0], ANGLES[-1])
+            ]
+            said = f"Faces nobody has, turned by {turner.name}"
+        answers = [edit(session, source).pixels for source in sources]
+        return Plate(grid([*sources, *answers], len(sources)), f"{said}; below, the same seen from ahead.")
 
     def animated(self, session: GeneratorSession) -> Plate:
         """Made-up faces in four expressions, and one film into each."""
@@ -223,6 +247,10 @@ def write(plate: Plate, folder: Path, name: str) -> Iterator[Path]:
         pause = 2000 // FRAMES_PER_SECOND
         frames[0].save(film, save_all=True, append_images=frames[1:], duration=pause, loop=0, optimize=True)
         yield film
+
+
+def _yaw(item: Mapping[str, Any]) -> bool:
+    return item.get("role") == "yaw"
 
 
 def _row(*pictures: Pixels) -> Pixels:

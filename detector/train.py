@@ -147,7 +147,8 @@ class _Run:
         )
         self.steps = 0
         if going_on:
-            self._restore(checkpoint.load(out))
+            with checkpoint.fitting(out):
+                self._restore(checkpoint.load(out))
         self.pairs = Pairs(twins, config.pairs, seed=seed, first_step=self.steps)
         clean = replace(config.pairs, corruption=NONE, partial=0.0, blended=0.0)
         ripe = replace(config.pairs, ramp_crops=0)

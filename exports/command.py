@@ -55,12 +55,14 @@ def export_run(
     models: Registry | None = None,
     part: str = "",
     half: bool = False,
+    trusted: str = "",
 ) -> ModelEntry:
     """Publish what a run folder of `touchstone train` holds, once its file agrees with its network.
 
     `facts` adds to the record what the run cannot know: calibration, limits, tables of the card, more
     metrics. `part` names one graph of a system that gives several. `half` stores weights in fp16, which a
-    generator too large for the repository gets unasked. Raises `ParityError`, `ModelError`, `UsageError`,
+    generator too large for the repository gets unasked. `trusted` is the FILE.py:CLASS whose code may run,
+    for a run of one's own system. Raises `ParityError`, `ModelError`, `UsageError`,
     `OutputError`.
     """
     run = _run_record(run_folder)
@@ -74,7 +76,7 @@ def export_run(
         if is_detector:
             record = _freeze_detector(run_folder, path, identity, run)
         else:
-            record = _freeze_generator(run_folder, path, identity, run, part, half)
+            record = _freeze_generator(run_folder, path, identity, run, part=part, half=half, trusted=trusted)
         given = dict(facts or {})
         record["metrics"] = {**given.pop("metrics", {}), **record["metrics"]}
         record |= {"licence": licence, "training": _training(run, record["inputs"]), **given}
@@ -167,10 +169,17 @@ def _freeze_detector(folder: Path, path: Path, identity: Identity, run: Mapping[
 
 
 def _freeze_generator(
-    folder: Path, path: Path, identity: Identity, run: Mapping[str, Any], part: str, half: bool
+    folder: Path,
+    path: Path,
+    identity: Identity,
+    run: Mapping[str, Any],
+    *,
+    part: str,
+    half: bool,
+    trusted: str,
 ) -> dict[str, Any]:
     verdict = _verdict(folder, run)
-    model = restore(folder)
+    model = restore(folder, trusted=trusted)
     _require_part(model, part)
     words = replace(identity, task=model.task, preprocessing=GENERATOR_INPUT)
     interface = export_generator(model, path, words, part)

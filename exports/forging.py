@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from detector.readers import SUFFIXES
-from evidence.errors import DataError, MediaError
+from evidence.errors import DataError, MediaError, UsageError
 from evidence.medium import Pixels
 from exports.conditions import angle, caption_tokens, class_index, expression
 from exports.editing import Box, Edited, Mask, edit
@@ -84,6 +84,7 @@ def forge(
     """
     made = 0
     with Folder(out) as folder:
+        _require_seed(folder, seed)
         usable = [real for real in reals if _keep_real(folder, real, seed, on_failed)]
         if not usable:
             raise DataError("None of the pictures can be decoded.", "Check the folder of reals.")
@@ -121,6 +122,16 @@ class _Work:
         elif not self.image.free and self.find_face is not None:
             box = self.find_face(pixels)
         return edit(self.session, pixels, feeds, seed=self.seed, mask=mask, box=box), words
+
+
+def _require_seed(folder: Folder, seed: int) -> None:
+    """Raise UsageError where another seed has forged: what is there would be taken for this seed's."""
+    others = {row["seed"] for row in folder.rows.values() if "seed" in row} - {seed}
+    if others:
+        raise UsageError(
+            f"{folder.path} holds forgeries of seed {min(others)}; this is seed {seed}.",
+            f"Name another --out, or go on with --seed {min(others)}.",
+        )
 
 
 def _keep_real(folder: Folder, real: Real, seed: int, on_failed: OnFailed | None) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 import sys
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 
 from evidence.errors import UsageError
 from generators.contract import AdversarialModel, Optimisation, Preset
+from generators.sizes import ANY, Sides
 from generators.training import checkpoint
 
 Kind = Literal["digits", "objects", "faces", "photos", "captions", "pairs", "unpaired", "poses", "units"]
@@ -31,6 +31,7 @@ class System:
     model: str
     kind: Kind
     paper: str
+    sides: Sides = ANY
 
     def load(self) -> tuple[type[AdversarialModel], dict[str, Preset]]:
         """The model class and its presets."""
@@ -38,19 +39,43 @@ class System:
         return getattr(module, self.model), module.PRESETS
 
 
+_POWERS = Sides(least=8, power=True)
+# Residual generators start with one width and double with each further one.
+_BLOCKS = Sides(doublings="generator_widths", undoubled=1)
+
 CATALOGUE = {
     row.name: row
     for row in (
         System("vanilla", "generators.systems.vanilla", "Vanilla", "digits", "Goodfellow et al. 2014"),
-        System("dcgan", "generators.systems.dcgan", "Dcgan", "faces", "Radford et al. 2015"),
-        System("lsgan", "generators.systems.lsgan", "Lsgan", "faces", "Mao et al. 2017"),
-        System("wgan", "generators.systems.wgan", "Wgan", "faces", "Arjovsky et al. 2017"),
-        System("wgan_gp", "generators.systems.wgan_gp", "WganGp", "objects", "Gulrajani et al. 2017"),
-        System("sngan", "generators.systems.sngan", "Sngan", "objects", "Miyato et al. 2018"),
-        System("cgan", "generators.systems.cgan", "Cgan", "objects", "Miyato and Koyama 2018"),
-        System("acgan", "generators.systems.acgan", "Acgan", "objects", "Odena et al. 2016"),
-        System("progressive", "generators.systems.progressive", "Progressive", "faces", "Karras et al. 2017"),
-        System("stylegan2", "generators.systems.stylegan2", "StyleGan2", "faces", "Karras et al. 2020"),
+        System("dcgan", "generators.systems.dcgan", "Dcgan", "faces", "Radford et al. 2015", _POWERS),
+        System(
+            "lsgan", "generators.systems.lsgan", "Lsgan", "faces", "Mao et al. 2017", Sides(least=16, step=16)
+        ),
+        System("wgan", "generators.systems.wgan", "Wgan", "faces", "Arjovsky et al. 2017", _POWERS),
+        System(
+            "wgan_gp", "generators.systems.wgan_gp", "WganGp", "objects", "Gulrajani et al. 2017", _BLOCKS
+        ),
+        System("sngan", "generators.systems.sngan", "Sngan", "objects", "Miyato et al. 2018", _BLOCKS),
+        System("cgan", "generators.systems.cgan", "Cgan", "objects", "Miyato and Koyama 2018", _BLOCKS),
+        System(
+            "acgan",
+            "generators.systems.acgan",
+            "Acgan",
+            "objects",
+            "Odena et al. 2016",
+            Sides(doublings="generator_widths"),
+        ),
+        System(
+            "progressive",
+            "generators.systems.progressive",
+            "Progressive",
+            "faces",
+            "Karras et al. 2017",
+            _POWERS,
+        ),
+        System(
+            "stylegan2", "generators.systems.stylegan2", "StyleGan2", "faces", "Karras et al. 2020", _POWERS
+        ),
         System("r3gan", "generators.systems.r3gan", "R3Gan", "faces", "Huang et al. 2024"),
         System(
             "reconstruction",
@@ -72,11 +97,46 @@ CATALOGUE = {
         System(
             "outpainting", "generators.systems.outpainting", "Outpainting", "photos", "Teterwak et al. 2019"
         ),
-        System("tac_gan", "generators.systems.tac_gan", "TacGan", "captions", "Dash et al. 2017"),
-        System("attngan", "generators.systems.attngan", "AttnGan", "captions", "Xu et al. 2017"),
-        System("dr_gan", "generators.systems.dr_gan", "DrGan", "poses", "Tran et al. 2017"),
-        System("tp_gan", "generators.systems.tp_gan", "TpGan", "poses", "Huang et al. 2017"),
-        System("ganimation", "generators.systems.ganimation", "Ganimation", "units", "Pumarola et al. 2018"),
+        System(
+            "tac_gan",
+            "generators.systems.tac_gan",
+            "TacGan",
+            "captions",
+            "Dash et al. 2017",
+            Sides(least=16, doublings="halvings"),
+        ),
+        System(
+            "attngan",
+            "generators.systems.attngan",
+            "AttnGan",
+            "captions",
+            "Xu et al. 2017",
+            Sides(least=32, power=True),
+        ),
+        System(
+            "dr_gan",
+            "generators.systems.dr_gan",
+            "DrGan",
+            "poses",
+            "Tran et al. 2017",
+            Sides(least=16, step=16),
+        ),
+        System(
+            "tp_gan",
+            "generators.systems.tp_gan",
+            "TpGan",
+            "poses",
+            "Huang et al. 2017",
+            Sides(least=32, step=32),
+        ),
+        System(
+            "ganimation",
+            "generators.systems.ganimation",
+            "Ganimation",
+            "units",
+            "Pumarola et al. 2018",
+            Sides(least=16, step=4),
+        ),
     )
 }
 
@@ -129,29 +189,44 @@ def create(name: str, preset_name: str = "shipped", *, seed: int = 0, **override
 
 def build(name: str, config: Any, optimisation: Optimisation, *, seed: int = 0) -> AdversarialModel:
     """A fresh model with this config; its first weights follow `seed`."""
+    row = system(name)
+    row.sides.check(row.name, config)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = system(name).load()[0](config, optimisation)
+        model = row.load()[0](config, optimisation)
     model.origin = name if ".py:" in name else model.name
     return model
 
 
-def restore(folder: Path) -> AdversarialModel:
-    """The model of a run folder, in eval mode, its generator holding the moving average's weights."""
-    try:
-        settled = json.loads((folder / checkpoint.CONFIG).read_text("utf-8"))
-    except OSError as error:
+def restore(folder: Path, *, trusted: str = "") -> AdversarialModel:
+    """The model of a run folder, in eval mode, its generator holding the moving average's weights.
+
+    Of a run of one's own system the FILE.py is code that would run here: it does only where `trusted`
+    names the same FILE.py:CLASS.
+    """
+    settled = checkpoint.read_settled(folder)
+    name = settled["system"]
+    if ".py:" in name and not _same_source(name, trusted):
         raise UsageError(
-            f"{folder} is no run folder: {error.strerror}.", "Name the --out of a run."
-        ) from error
-    defaults = next(iter(system(settled["system"]).load()[1].values()))
-    config = _typed(type(defaults.config), settled["config"])
-    model = build(settled["system"], config, _typed(Optimisation, settled["optimisation"]))
+            f"The run in {folder} is of {name}, and loading it runs that file.",
+            f"Read the file; if you trust it, add --trust {name}.",
+        )
     state = checkpoint.load(folder)
-    model.load_state_dict(state["model"])
-    model.generator.load_state_dict(state["ema"])
-    model.images_seen = state["images_seen"]
+    checkpoint.require_system(folder, state, name)
+    defaults = next(iter(system(name).load()[1].values()))
+    with checkpoint.fitting(folder):
+        config = _typed(type(defaults.config), settled["config"])
+        model = build(name, config, _typed(Optimisation, settled["optimisation"]))
+        model.load_state_dict(state["model"])
+        model.generator.load_state_dict(state["ema"])
+        model.images_seen = state["images_seen"]
     return model.eval()
+
+
+def _same_source(name: str, other: str) -> bool:
+    """Whether both FILE.py:CLASS name one class of one file."""
+    (path, _, kind), (trusted, _, wanted) = name.rpartition(":"), other.rpartition(":")
+    return kind == wanted and Path(path).resolve() == Path(trusted).resolve()
 
 
 def _system_of_file(name: str) -> System:

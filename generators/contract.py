@@ -20,6 +20,8 @@ from typing import Any, ClassVar, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from evidence.errors import UsageError
+
 Penalty = Literal["none", "r1", "r1r2", "gp"]
 
 Task = Literal[
@@ -113,6 +115,13 @@ class Optimisation:
     final_lr: float = 0.0
     final_beta2: float = 0.999
     final_penalty_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "discriminator_steps", "generator_steps", "penalty_interval"):
+            if getattr(self, name) < 1:
+                raise UsageError(
+                    f"{name}={getattr(self, name)} is no number of them.", f"Write --set {name}=1 or more."
+                )
 
     def at(self, images_seen: int) -> Optimisation:
         """The options as they stand after `images_seen` images."""

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from evidence.errors import DataError
 from generators import catalogue
 from generators.contract import AdversarialModel, Floor, TrainingData
 from generators.metrics.compare import compare
@@ -79,8 +80,7 @@ def judge(
     real = features_of(extractor, reals)
     ratio = fid(real, features_of(extractor, fakes)) / fid(real, features_of(extractor, nothing))
     found = compare(extractor, reals, fakes)
-    with torch.no_grad():
-        own = model.figures(held_out, rng_at(0, 0, "figures", _device(model)))
+    own, why = _own_figures(model, held_out)
     figures = found.scores | {"fid_ratio": ratio} | own
     named = [(_named(floor.figure, figures), floor) for floor in floors]
     return Judgement(
@@ -95,11 +95,20 @@ def judge(
         extractor=found.extractor,
         unmeasured=tuple(
             f"{name} cannot be measured on this data, so nobody knows whether it reaches its floor, "
-            f"{floor.words}."
+            f"{floor.words}.{why}"
             for name, floor in named
             if name not in figures
         ),
     )
+
+
+@torch.no_grad()
+def _own_figures(model: AdversarialModel, held_out: TrainingData) -> tuple[dict[str, float], str]:
+    """The system's own figures; without the data that their judge learns from none, and the reason."""
+    try:
+        return model.figures(held_out, rng_at(0, 0, "figures", _device(model))), ""
+    except DataError as error:
+        return {}, f" {error}"
 
 
 def _named(figure: str, figures: Mapping[str, float]) -> str:

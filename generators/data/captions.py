@@ -24,7 +24,7 @@ from evidence.errors import DataError
 from evidence.medium import Pixels
 from generators.contract import Batch
 from generators.data import shards
-from generators.data.memory import decode, fitted
+from generators.data.memory import decode, fitted, read_text
 from generators.data.views import read
 from generators.text.vocabulary import classes, mirrored, split, tokenise, vocabulary
 
@@ -157,7 +157,7 @@ def _told(table: Path) -> dict[str, list[str]]:
         for row in _rows(table):
             told[row["file"]] += row["captions"]
     else:
-        for line in filter(None, table.read_text("utf-8").splitlines()):
+        for line in filter(None, read_text(table).splitlines()):
             file, _, caption = line.partition("\t")
             told[file.partition("#")[0]].append(caption)
     return told
@@ -168,7 +168,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         raise DataError(f"The captions {path} are missing.", "Complete the data folder.")
     rows = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         try:
             row = json.loads(line)
             whole = isinstance(row["captions"], list) and ("file" in row or "key" in row)

@@ -104,7 +104,9 @@ class ImageSet:
 
         Where all of them lie in sub-folders, each sub-folder is a class.
         """
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES)
+        paths = sorted(
+            path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES and not path.is_dir()
+        )
         if not paths:
             raise DataError(
                 f"The folder {folder} holds no pictures.", f"Pictures end in {', '.join(_PICTURES)}."
@@ -117,7 +119,7 @@ class ImageSet:
         digest = hashlib.sha256()
         pictures = []
         for path in paths:
-            content = path.read_bytes()
+            content = read_file(path)
             digest.update(path.relative_to(folder).as_posix().encode() + hashlib.sha256(content).digest())
             pictures.append(fitted(decode(content, str(path), channels), size, fit, 1.0))
         places = [path.relative_to(folder).parts for path in paths]
@@ -177,6 +179,24 @@ class ImageSet:
             left = int(right * (picture.shape[1] - self.crop + 1))
             crops.append(picture[top : top + self.crop, left : left + self.crop])
         return np.stack(crops)
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a training file; raises DataError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {error.strerror}.", "Remove it or fetch it again."
+        ) from error
+
+
+def read_text(path: Path) -> str:
+    """The text of a table; raises DataError for one that is not UTF-8."""
+    try:
+        return read_file(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is no text in UTF-8: {error.reason}.", "Save it as UTF-8.") from error
 
 
 def decode(content: bytes, name: str, channels: int = 3) -> Pixels:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from evidence.errors import DataError
 from evidence.medium import Pixels
 from generators.contract import Batch
 from generators.data import shards
-from generators.data.memory import decode, fitted
+from generators.data.memory import decode, fitted, read_file, read_text
 from generators.data.views import read
 
 SETS = ("faces-lfw", "faces-celeba")
@@ -163,18 +164,17 @@ def _folder(folder: Path, size: int) -> tuple[list[Face], dict[str, str]]:
             f"The folder {folder} has no {TABLE}.",
             "Write one with the columns file, yaw (degrees) and, where known, person.",
         )
-    digest = hashlib.sha256(table.read_bytes())
+    digest = hashlib.sha256(read_file(table))
     faces = []
-    with table.open(newline="", encoding="utf-8") as stream:
-        for number, row in enumerate(csv.DictReader(stream), 2):
-            path = folder / (row.get("file") or "")
-            yaw = _degrees(row.get("yaw"), table, number)
-            if not path.is_file():
-                raise DataError(
-                    f"Line {number} of {table} names {row.get('file')!r}, which is not there.",
-                    "Name pictures by their path under the folder.",
-                )
-            faces.append(Face(fitted(read(path, digest), size, "square"), yaw, row.get("person") or ""))
+    for number, row in enumerate(csv.DictReader(io.StringIO(read_text(table), newline="")), 2):
+        path = folder / (row.get("file") or "")
+        yaw = _degrees(row.get("yaw"), table, number)
+        if not path.is_file():
+            raise DataError(
+                f"Line {number} of {table} names {row.get('file')!r}, which is not there.",
+                "Name pictures by their path under the folder.",
+            )
+        faces.append(Face(fitted(read(path, digest), size, "square"), yaw, row.get("person") or ""))
     return faces, {folder.name: digest.hexdigest()}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from evidence.errors import DataError
 from evidence.medium import Pixels
 from generators.contract import Batch
 from generators.data import shards
-from generators.data.memory import ImageSet, fitted
+from generators.data.memory import ImageSet, fitted, read_file, read_text
 from generators.data.views import read
 
 SETS = ("faces-lfw", "faces-celeba")
@@ -121,16 +122,15 @@ def _folder(folder: Path, size: int) -> UnitSet:
             f"The folder {folder} has no {TABLE}.",
             "Write one with the column file and a column from 0 to 1 for each action unit, such as AU12.",
         )
-    digest = hashlib.sha256(table.read_bytes())
-    with table.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        names = tuple(name for name in reader.fieldnames or () if name != "file")
-        if not names or "file" not in (reader.fieldnames or ()):
-            raise DataError(
-                f"{table} has the columns {', '.join(reader.fieldnames or ()) or 'of an empty file'}.",
-                "It needs file, and one for each action unit.",
-            )
-        rows = list(_rows(reader, table, names))
+    digest = hashlib.sha256(read_file(table))
+    reader = csv.DictReader(io.StringIO(read_text(table), newline=""))
+    names = tuple(name for name in reader.fieldnames or () if name != "file")
+    if not names or "file" not in (reader.fieldnames or ()):
+        raise DataError(
+            f"{table} has the columns {', '.join(reader.fieldnames or ()) or 'of an empty file'}.",
+            "It needs file, and one for each action unit.",
+        )
+    rows = list(_rows(reader, table, names))
     pictures = [fitted(read(path, digest), size, "square") for path, _ in rows]
     units = np.array([values for _, values in rows], np.float32).reshape(-1, len(names))
     return UnitSet(pictures, units, names=names, sha256={folder.name: digest.hexdigest()})

@@ -18,7 +18,7 @@ from torch import Tensor
 from evidence.errors import DataError, UsageError
 from evidence.medium import Pixels
 from generators.contract import Batch
-from generators.data.memory import decode
+from generators.data.memory import decode, read_file
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -64,7 +64,7 @@ def source_of(batch: Batch | None, name: str) -> Tensor:
 
 def pictures_of(folder: Path) -> list[Path]:
     """The pictures directly in `folder`, by name; DataError when there are none."""
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES and not path.is_dir())
     if not paths:
         raise DataError(f"The folder {folder} holds no pictures.", f"Pictures end in {', '.join(PICTURES)}.")
     return paths
@@ -72,6 +72,6 @@ def pictures_of(folder: Path) -> list[Path]:
 
 def read(path: Path, digest: hashlib._Hash) -> Pixels:
     """The upright RGB pixels of one file, whose name and content go into `digest`."""
-    content = path.read_bytes()
+    content = read_file(path)
     digest.update(path.name.encode() + hashlib.sha256(content).digest())
     return decode(content, str(path))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from generators.contract import TrainingData
 from generators.data.memory import ImageSet
-from generators.metrics.classifier import accuracy, load_or_train
+from generators.metrics.classifier import accuracy, classifier_of
 from generators.metrics.copies import copies
 from generators.metrics.features import quantised
 from generators.metrics.inception_score import inception_score
@@ -37,7 +37,7 @@ def figures_by_class(fakes: Tensor, held_out: TrainingData, labels: Tensor | Non
         found["copies"] = copies(fakes, reals.images, images)
     if reals.labels is None:
         return found
-    classifier = load_or_train(training)
+    classifier = classifier_of(training)
     found |= {
         "inception_score": inception_score(classifier.probabilities(fakes))[0],
         "inception_score_of_reals": inception_score(classifier.probabilities(reals.images))[0],

@@ -6,8 +6,7 @@ half a minute on one core.
 
 from __future__ import annotations
 
-import hashlib
-import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from generators.contract import TrainingData
+from generators.metrics.keeping import load_or_train
 from generators.training.budget import rng_at
 
 KEPT = Path("runs") / "classifiers"
@@ -78,19 +78,10 @@ def accuracy(classifier: Classifier, images: Tensor, labels: Tensor) -> float:
     return float((classifier.probabilities(images).argmax(axis=1) == labels.numpy()).mean())
 
 
-def load_or_train(data: TrainingData, folder: Path = KEPT) -> Classifier:
+def classifier_of(data: TrainingData, folder: Path = KEPT) -> Classifier:
     """The classifier of this set kept in `folder`; trained on `data` and kept there the first time."""
-    key = hashlib.sha256(repr((sorted(data.sha256.items()), _shape(data), len(data))).encode())
-    path = folder / f"{key.hexdigest()[:16]}.pt"
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        # Two runs may end at once: each writes its own file, the last rename wins, both are the same.
-        written = path.with_suffix(f".{os.getpid()}")
-        torch.save(train_classifier(data).state_dict(), written)
-        written.replace(path)
-    classifier = _shaped(data)
-    classifier.load_state_dict(torch.load(path, weights_only=True))
-    return classifier.requires_grad_(False).eval()
+    key = (sorted(data.sha256.items()), _shape(data), len(data))
+    return load_or_train(folder, key, shaped=partial(_shaped, data), trained=lambda: train_classifier(data))
 
 
 def _shaped(data: TrainingData) -> Classifier:

@@ -10,9 +10,8 @@ AU05, AU14, AU15, AU17, AU18, AU20, AU24 and AU28 are read little or no better t
 
 from __future__ import annotations
 
-import hashlib
-import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,6 +20,7 @@ from torch.nn import functional as F
 
 from generators.data import units
 from generators.data.units import UnitSet
+from generators.metrics.keeping import load_or_train
 from generators.training.budget import rng_at
 
 FACES = "faces-lfw+faces-celeba"
@@ -162,30 +162,20 @@ def edit_errors(
     }
 
 
-def load_or_train(folder: Path = KEPT, *, faces: UnitSet | None = None) -> FaceRegressor:
+def regressor_of(folder: Path = KEPT, *, faces: UnitSet | None = None) -> FaceRegressor:
     """The regressor of `faces` kept in `folder`, trained and kept there the first time.
 
     None stands for the training part of the shared faces.
     """
-    if faces is None:
-        faces = units.open_set(FACES, (3, SIZE, SIZE), split="train")
-    name = (sorted(faces.sha256.items()), len(faces), faces.pixels.shape[1])
-    key = hashlib.sha256(repr(name).encode()).hexdigest()
-    path = folder / f"{key[:16]}.pt"
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        # Two runs may end at once: each writes its own file, the last rename wins, both are the same.
-        written = path.with_suffix(f".{os.getpid()}")
-        torch.save(train_regressor(faces).state_dict(), written)
-        written.replace(path)
-    regressor = FaceRegressor(faces.names["units"])
-    regressor.load_state_dict(torch.load(path, weights_only=True))
-    return regressor.requires_grad_(False).eval()
+    known = units.open_set(FACES, (3, SIZE, SIZE), split="train") if faces is None else faces
+    key = (sorted(known.sha256.items()), len(known), known.pixels.shape[1])
+    shaped = partial(FaceRegressor, known.names["units"])
+    return load_or_train(folder, key, shaped=shaped, trained=lambda: train_regressor(known))
 
 
 def main() -> None:
     """Train the regressor if it is not kept, and print its errors on held-out faces."""
-    regressor = load_or_train()
+    regressor = regressor_of()
     held_out, known = (units.open_set(FACES, (3, SIZE, SIZE), split=part) for part in ("test", "train"))
     print(f"{len(known)} faces learned from, {len(held_out)} judged; mean absolute error, constant's error")
     for name, (off, constant) in errors(regressor, held_out, known).items():

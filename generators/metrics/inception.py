@@ -21,8 +21,8 @@ from evidence.errors import ModelError, ModelNotFound, ModelTampered
 
 FILE = "weights-inception-2015-12-05-6726825d.pth"
 URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{FILE}"
-# The file's name ends in the first digits of its sha256, as torch.hub's files do.
-SHA256_BEGINS = "6726825d"
+# As GenForce (models/inception_model.py) and others write it down; the file's name ends in its first digits.
+SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 _MOST_BYTES = 200_000_000
 _TIMEOUT_SECONDS = 60.0
 
@@ -91,9 +91,9 @@ def checked(path: Path) -> Path:
         raise ModelNotFound(
             f"The Inception weights {path} cannot be read: {error.strerror}.", f"Fetch {URL}."
         ) from None
-    if not found.startswith(SHA256_BEGINS):
+    if found != SHA256:
         raise ModelTampered(
-            f"{path} has sha256 {found}; the Inception weights' begins with {SHA256_BEGINS}.",
+            f"{path} has sha256 {found}; the Inception weights' is {SHA256}.",
             f"Fetch {URL} again: another file's scores would be no FID.",
         )
     return path

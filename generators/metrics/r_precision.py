@@ -10,9 +10,8 @@ the judge gets wrong on them is not the generator's fault.
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -23,6 +22,7 @@ from evidence.errors import DataError
 from generators.contract import Batch, TrainingData
 from generators.data.captions import CaptionSet
 from generators.losses.matching import matching_loss, sentence_scores
+from generators.metrics.keeping import load_or_train
 from generators.text.matcher import Matcher
 from generators.text.meaning import Meaning, classes_of
 from generators.training.budget import rng_at
@@ -41,7 +41,7 @@ def r_precision_of(
     """The share of samples and of photographs whose caption comes first; {} for a set without captions."""
     if not isinstance(held_out, CaptionSet):
         return {}
-    judge = load_or_train(held_out.reference, folder)
+    judge = judge_of(held_out.reference, folder)
     batches = [held_out.draw(BATCH, rng_at(0, n, "r precision")) for n in range(PICTURES // BATCH)]
     tokens = torch.cat([batch.extra["tokens"] for batch in batches])
     groups = groups_of(Meaning.of(held_out)(tokens), rng_at(0, 0, "groups"))
@@ -100,20 +100,11 @@ def train_judge(data: CaptionSet, *, steps: int = 900, batch: int = 64, seed: in
     return judge.requires_grad_(False).eval()
 
 
-def load_or_train(data: CaptionSet, folder: Path = KEPT) -> Matcher:
+def judge_of(data: CaptionSet, folder: Path = KEPT) -> Matcher:
     """The judge of this set kept in `folder`; trained on `data` and kept there the first time."""
-    shape = tuple(data.pixels.shape)
-    key = hashlib.sha256(repr((sorted(data.sha256.items()), shape)).encode())
-    path = folder / f"captions-{key.hexdigest()[:16]}.pt"
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        # Two runs may end at once: each writes its own file, the last rename wins, both are the same.
-        written = path.with_suffix(f".{os.getpid()}")
-        torch.save(train_judge(data).state_dict(), written)
-        written.replace(path)
-    judge = _shaped(data)
-    judge.load_state_dict(torch.load(path, weights_only=True))
-    return judge.requires_grad_(False).eval()
+    key = (sorted(data.sha256.items()), tuple(data.pixels.shape))
+    shaped = partial(_shaped, data)
+    return load_or_train(folder, key, shaped=shaped, trained=lambda: train_judge(data), prefix="captions-")
 
 
 def _shaped(data: CaptionSet) -> Matcher:

@@ -6,7 +6,7 @@ from functools import cache
 
 from torch import Tensor
 
-from generators.metrics.face_regressor import FaceRegressor, load_or_train, read
+from generators.metrics.face_regressor import FaceRegressor, read, regressor_of
 
 
 def yaw_of(faces: Tensor) -> Tensor:
@@ -16,4 +16,4 @@ def yaw_of(faces: Tensor) -> Tensor:
 
 @cache
 def _judge() -> FaceRegressor:
-    return load_or_train()
+    return regressor_of()

@@ -29,7 +29,7 @@ from generators.contract import (
 )
 from generators.data.units import UnitSet
 from generators.losses.adversarial import wasserstein_discriminator, wasserstein_generator
-from generators.metrics.face_regressor import edit_errors, load_or_train
+from generators.metrics.face_regressor import edit_errors, regressor_of
 from generators.networks.editing import FaceCritic, FaceEditor
 from generators.training.budget import rng_at
 
@@ -210,7 +210,7 @@ class Ganimation(AdversarialModel):
         pairs = zip(batch.images.chunk(8), targets.chunk(8), strict=True)
         parts = [self.generator.edited(images, units) for images, units in pairs]
         edited = torch.cat([images for images, _ in parts])
-        judge = load_or_train(faces=held_out.training_part() if isinstance(held_out, UnitSet) else None)
+        judge = regressor_of(faces=held_out.training_part() if isinstance(held_out, UnitSet) else None)
         return edit_errors(judge, batch.images, edited, own=own, asked=targets) | {
             "attention": float(torch.cat([mask for _, mask in parts]).mean()),
             "change_l1": float((edited - batch.images).abs().mean()),

@@ -9,7 +9,6 @@ a detector has to learn: operator, factor, bottleneck, normalisation and output 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -24,7 +23,7 @@ from generators.metrics.rebuilding import FLOORS, rebuilding
 from generators.networks.bottlenecks import Plain, Quantised, Variational
 from generators.networks.normalisation import normalisation
 from generators.networks.upsamplers import upsampler
-from generators.training.checkpoint import CONFIG, load
+from generators.training.checkpoint import fitting, load, read_settled
 
 # Channels at full resolution, at a half, a quarter, an eighth and a sixteenth: at most 9 kMAC a pixel.
 WIDTHS = (12, 24, 40, 64, 64)
@@ -215,10 +214,11 @@ class ReconstructionGAN(AdversarialModel):
 
 def load_member(folder: Path) -> tuple[ReconstructionConfig, Autoencoder]:
     """The member trained in a run folder: its configuration and its averaged generator, ready to use."""
-    settled = json.loads((folder / CONFIG).read_text())
-    config = ReconstructionConfig(**settled["config"])
-    generator = Autoencoder(config)
-    generator.load_state_dict(load(folder)["ema"])
+    settled, state = read_settled(folder), load(folder)
+    with fitting(folder):
+        config = ReconstructionConfig(**settled["config"])
+        generator = Autoencoder(config)
+        generator.load_state_dict(state["ema"])
     return config, generator.eval().requires_grad_(False)
 
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from evidence.errors import ConfigMismatch, OutputError, TrainingError
+from evidence.errors import ConfigMismatch, OutputError, TrainingError, UsageError
 from generators.contract import AdversarialModel
 
 CONFIG = "config.json"
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 RECORD = "record.json"
+FORMAT = 1  # of the checkpoint; a file of a later one is not read
+
+_SETTLED = {"system", "config", "optimisation"}
 
 
 def configuration(model: AdversarialModel, *, seed: int, sha256: dict[str, str]) -> dict[str, Any]:
@@ -45,7 +50,7 @@ def begin(folder: Path, settled: dict[str, Any], *, resume: bool) -> bool:
             raise OutputError(
                 f"The folder {folder} already holds a run.", "Add --resume to go on, or choose another --out."
             )
-        differing = differences(json.loads(held.read_text("utf-8")), settled)
+        differing = differences(_read(held), settled)
         if differing:
             raise ConfigMismatch(
                 f"The run in {folder} began with another configuration: {'; '.join(differing)}.",
@@ -54,6 +59,17 @@ def begin(folder: Path, settled: dict[str, Any], *, resume: bool) -> bool:
         return (folder / CHECKPOINT).is_file()
     write_text(held, json.dumps(settled, indent=2) + "\n")
     return False
+
+
+def read_settled(folder: Path) -> dict[str, Any]:
+    """What `config.json` of a system's run says; raises UsageError without one, TrainingError for another."""
+    path = folder / CONFIG
+    found = _read(path)
+    if not found.keys() >= _SETTLED:
+        raise TrainingError(
+            f"{path} says of no system how it was configured.", "Name the --out of `touchstone train SYSTEM`."
+        )
+    return found
 
 
 def differences(before: Any, now: Any, path: str = "") -> list[str]:
@@ -71,28 +87,63 @@ def save(folder: Path, state: dict[str, Any]) -> None:
     partial = target.with_suffix(".partial")
     try:
         with partial.open("wb") as stream:
-            torch.save(state, stream)
+            torch.save(state | {"format": FORMAT}, stream)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(partial, target)
     except (OSError, RuntimeError) as error:
         partial.unlink(missing_ok=True)
         raise OutputError(
-            f"The checkpoint {target} cannot be written: {error}.", "Free some space."
+            f"The checkpoint {target} cannot be written: {_said(error)}.",
+            "Free some space; the checkpoint before it is whole, and --resume goes on from there.",
         ) from error
 
 
 def load(folder: Path) -> dict[str, Any]:
-    """The state `save` wrote, on the CPU."""
+    """The state `save` wrote, on the CPU; raises TrainingError for any other file."""
     try:
-        state: dict[str, Any] = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # about the pickle in a file that is none of ours
+            state = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise TrainingError(f"{folder} holds no checkpoint.", "Name the folder of a training run.") from error
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # on a foreign file torch's reader fails in any way there is
         raise TrainingError(
-            f"The checkpoint in {folder} cannot be read: {error}.", "Start the run anew in another folder."
+            f"The checkpoint in {folder} cannot be read: {_said(error)}.",
+            "It is cut short or no checkpoint: start the run anew in another folder.",
         ) from error
+    if not isinstance(state, dict) or "model" not in state:
+        raise TrainingError(
+            f"{folder / CHECKPOINT} is a file of torch, but no checkpoint of a training run.",
+            "Put the right one back, or start the run anew in another folder.",
+        )
+    if state.get("format", FORMAT) != FORMAT:
+        raise TrainingError(
+            f"The checkpoint in {folder} has format {state['format']}; this version reads {FORMAT}.",
+            "Use the version of Touchstone that wrote it.",
+        )
     return state
+
+
+@contextmanager
+def fitting(folder: Path) -> Iterator[None]:
+    """Within the block, where a state is put into a model, whatever does not fit is a TrainingError."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise TrainingError(
+            f"The checkpoint in {folder} does not fit its config.json: {_said(error)}.",
+            "It is of another system, another configuration or another version of Touchstone: put the right "
+            "one back, or start the run anew in another folder.",
+        ) from error
+
+
+def require_system(folder: Path, state: dict[str, Any], system: str) -> None:
+    """Raise TrainingError when `state` is that of another system, whose weights may fit by chance."""
+    if state.get("system", system) != system:
+        raise TrainingError(
+            f"The checkpoint in {folder} is of {state['system']}, its config.json of {system}.",
+            "Put the right one back, or start the run anew in another folder.",
+        )
 
 
 def write_text(path: Path, text: str) -> None:
@@ -102,10 +153,40 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file atomically, creating its folder; raises OutputError when that fails."""
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # two processes may write one file
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(content)
         os.replace(partial, path)
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}.", "Choose another --out.") from error
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror}.", "Free some space, or choose another --out."
+        ) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("it holds no object")
+    except OSError as error:
+        raise UsageError(
+            f"{path.parent} is no run folder: {error.strerror}.", "Name the --out of a run."
+        ) from error
+    except ValueError as error:
+        raise TrainingError(
+            f"{path} cannot be read as JSON: {error}.",
+            "Put it back, or start the run anew in another folder.",
+        ) from error
+    return found
+
+
+def _said(error: Exception) -> str:
+    """The first line of what a library said, without its full stop."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, RuntimeError) and len(lines) > 1 and "loading state_dict" in lines[0]:
+        return lines[1][:200].rstrip(".")
+    said = lines[0][:200].rstrip(".:") if lines else type(error).__name__
+    return f"it has no {said}" if isinstance(error, KeyError) else said

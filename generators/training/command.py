@@ -102,16 +102,19 @@ def run(
         command=settled.command,
     )
     if record.stopped != "interrupted":
-        judgement = judge_run(out, chosen, kind)
+        judgement = judge_run(out, chosen, kind, trusted=system)
         if judgement.words and on_progress is not None:
             seen, total = record.images_seen, chosen.optimisation.total_images
             on_progress(Progress(seen, total, record.seconds, 0.0, 0.0, record.losses, judgement.words))
     return record
 
 
-def judge_run(out: Path, preset: Preset, kind: str) -> Judgement:
-    """The verdict on the finished run in `out`, by held-out data of its `preset`; written beside it."""
-    model = catalogue.restore(out)
+def judge_run(out: Path, preset: Preset, kind: str, *, trusted: str = "") -> Judgement:
+    """The verdict on the finished run in `out`, by held-out data of its `preset`; written beside it.
+
+    `trusted` is as in `catalogue.restore`.
+    """
+    model = catalogue.restore(out, trusted=trusted)
     held_out = open_data(preset.data, model.image_shape, kind=kind, split="test")
     judgement = judge(model, held_out, preset.floors)
     judgement.write(out)

@@ -69,8 +69,8 @@ def train(
 
     `out` becomes the run folder; with `resume` a run found there goes on. Ctrl-C finishes the step,
     saves and returns with `stopped="interrupted"`. Raises ConfigMismatch when the folder's run had
-    another configuration, and Diverged when a loss or gradient is no longer finite: the last good state
-    is saved first.
+    another configuration, and Diverged when a loss or gradient is no longer finite: the last checkpoint
+    stays as it was.
     """
     settled = checkpoint.configuration(model, seed=seed, sha256=data.sha256)
     found = checkpoint.begin(out, settled, resume=resume)
@@ -79,7 +79,9 @@ def train(
         run = Run(model, data, seed=seed, device=place)
         state = checkpoint.load(out) if found else {}
         if found:
-            run.restore(state)
+            checkpoint.require_system(out, state, settled["system"])
+            with checkpoint.fitting(out):
+                run.restore(state)
         sitting = _Sitting(run, out, state, budget_minutes, cadence or Cadence(), on_progress)
         return sitting.finish(sitting.train(wish), settled, command)
 
@@ -105,6 +107,7 @@ class _Sitting:
         self.log = stats.Log(out / checkpoint.LOG, from_step=run.step)
         self.budget = Budget(budget_minutes, state.get("seconds", 0.0))
         self.losses: dict[str, float] = state.get("losses", {})
+        self.saved_at: int | None = run.images_seen if state else None
         self.means = stats.Means()
         self.mark = (time.monotonic(), run.images_seen)
         self.logging = Every(cadence.log_seconds)
@@ -127,13 +130,13 @@ class _Sitting:
                 if self.saving.due():
                     self.save()
         except Diverged as error:
-            self.save()
+            # Batch norm has seen the step and one player may have moved: what is on disk stays.
             self.write(event="diverged", message=error.message)
-            raise
-        except RuntimeError as error:
+            raise Diverged(error.message, f"{self.kept()} {error.advice}") from error
+        except (RuntimeError, MemoryError) as error:
             # The weights may be half way through a step: what is on disk stays the last good state.
-            self.write(event="stopped", message=str(error).splitlines()[0])
-            raise translated(error, self.run.options.batch, self.out) from error
+            self.write(event="stopped", message=(str(error).splitlines() or ["no memory"])[0])
+            raise translated(error, self.run.options.batch, self.kept()) from error
         return "total_images"
 
     def finish(self, stopped: str, settled: dict[str, Any], command: str) -> stats.RunRecord:
@@ -198,6 +201,13 @@ class _Sitting:
         """Write the checkpoint."""
         carried = {"seconds": self.budget.seconds, "losses": self.losses, "watch": self.watch.state()}
         checkpoint.save(self.out, self.run.state() | carried)
+        self.saved_at = self.run.images_seen
+
+    def kept(self) -> str:
+        """Where the last good state lies, as a sentence."""
+        if self.saved_at is None:
+            return f"No checkpoint had been written to {self.out} yet."
+        return f"{self.out / checkpoint.CHECKPOINT} holds the last good state, of {self.saved_at:,} images."
 
     def write(self, **fields: Any) -> None:
         """Add a line to the log, with the position."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import platform
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from evidence.errors import OutputError
-from generators.training.checkpoint import RECORD, write_text
+from generators.training.checkpoint import RECORD, write_bytes, write_text
 
 # Samples whose pixels vary this much less than those of reals are one picture, whatever its beauty.
 COLLAPSED_BELOW = 0.1
@@ -146,8 +147,10 @@ def plot(lines: list[dict[str, Any]], path: Path) -> None:
     if rows:
         axes.legend(fontsize="small")
     axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=110)
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=110, format="png")
     pyplot.close(figure)
+    write_bytes(path, picture.getvalue())
 
 
 def hardware(device: torch.device) -> str:

@@ -86,6 +86,7 @@ class Run:
     def state(self) -> dict[str, Any]:
         """Everything the next step depends on."""
         return {
+            "system": self.model.origin or self.model.name,
             "step": self.step,
             "images_seen": self.images_seen,
             "phase": self.phase,
@@ -156,7 +157,7 @@ class Run:
         return _floats({"generator": losses.total} | losses.parts)
 
     def _apply(self, name: str, player: nn.Module, total: Tensor) -> None:
-        # Nothing that is not finite ever reaches the weights, so the state stays good to save.
+        # Nothing that is not finite ever reaches the weights, though batch norm has seen this step already.
         optimiser = self.optimisers[name]
         optimiser.zero_grad(set_to_none=True)
         if torch.isfinite(total):
@@ -168,7 +169,7 @@ class Run:
         raise Diverged(
             f"The {name}'s loss {float(total.detach()):g} or its gradient is no longer finite "
             f"at {self.images_seen} images.",
-            "The last good state is saved; begin a new run with a lower learning rate or a stronger penalty.",
+            "Begin a new run with a lower learning rate or a stronger penalty.",
         )
 
     def _autocast(self) -> torch.autocast:

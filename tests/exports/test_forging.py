@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from detector.readers import read
-from evidence.errors import DataError, MediaError
+from evidence.errors import DataError, MediaError, UsageError
 from evidence.image import decode_image
 from evidence.jpeg import encode_jpeg
 from exports.forging import forge, reals_in
@@ -92,6 +92,35 @@ def test_a_forge_that_was_interrupted_goes_on_and_ends_the_same(
     again = forged(models, reals, tmp_path / "half")
     assert [row["sha256"] for row in again] == [row["sha256"] for row in whole]
     assert len({row["path"] for row in again}) == len(again)
+
+
+def test_the_seed_decides_every_byte_and_stands_in_every_row(
+    models: Registry, reals: Path, tmp_path: Path
+) -> None:
+    first, again, other = (
+        forged(models, reals, tmp_path / name, seed=seed) for name, seed in (("a", 5), ("b", 5), ("c", 6))
+    )
+    assert [row["sha256"] for row in first] == [row["sha256"] for row in again]
+    assert {row["seed"] for row in first} == {5}
+    conditions = ("class", "caption", "expression", "yaw", "index")
+    asked = [[{name: row.get(name) for name in conditions} for row in rows] for rows in (first, other)]
+    assert asked[0] != asked[1]
+    changed = {
+        row["generator"]
+        for row, twin in zip(first, other, strict=True)
+        if row["label"] == "fake" and row["sha256"] != twin["sha256"]
+    }
+    assert {"dots", "filler", "extender", "turner"} <= changed  # latents, masks and conditions
+
+
+def test_a_folder_of_another_seed_is_refused_instead_of_being_taken_for_this_ones(
+    models: Registry, reals: Path, tmp_path: Path
+) -> None:
+    forged(models, reals, tmp_path / "out", seed=5)
+    before = (tmp_path / "out" / "manifest.jsonl").read_bytes()
+    with pytest.raises(UsageError, match="holds forgeries of seed 5; this is seed 6"):
+        forged(models, reals, tmp_path / "out", seed=6)
+    assert (tmp_path / "out" / "manifest.jsonl").read_bytes() == before
 
 
 def test_a_broken_real_is_named_and_left_out(models: Registry, reals: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ good, and the code that runs is that of the real file.
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import cv2
@@ -102,7 +103,7 @@ def test_precision_and_recall_of_the_same_features_are_torch_fidelitys() -> None
 def test_two_folders_score_as_torch_fidelity_scores_them(
     folders: tuple[Path, Path], weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inception, "SHA256_BEGINS", "")
+    monkeypatch.setattr(inception, "SHA256", sha256(weights.read_bytes()).hexdigest())
     reals, fakes = (open_pictures(str(folder)) for folder in folders)
     ours = measure(reals, fakes, inception=str(weights)).scores
     theirs = torch_fidelity.calculate_metrics(
@@ -135,8 +136,13 @@ def test_without_weights_the_message_says_where_they_were_looked_for(
 def test_another_file_under_the_weights_name_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / inception.FILE
     path.write_bytes(b"not the weights")
-    with pytest.raises(ModelTampered, match=inception.SHA256_BEGINS):
+    with pytest.raises(ModelTampered, match=inception.SHA256):
         inception.find_weights(str(path))
+
+
+def test_the_sum_is_whole_and_begins_as_the_name_of_the_file_ends() -> None:
+    assert len(inception.SHA256) == 64
+    assert inception.FILE.removesuffix(".pth").endswith(inception.SHA256[:8])
 
 
 def test_weights_may_come_from_an_address_and_are_checked(
@@ -147,5 +153,5 @@ def test_weights_may_come_from_an_address_and_are_checked(
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     with pytest.raises(ModelTampered):
         inception.find_weights(source.as_uri())
-    monkeypatch.setattr(inception, "SHA256_BEGINS", "")
+    monkeypatch.setattr(inception, "SHA256", sha256(b"weights").hexdigest())
     assert inception.find_weights(source.as_uri()).read_bytes() == b"weights"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from evidence.errors import DataError
 from generators.data.memory import ImageSet
-from generators.metrics.classifier import accuracy, load_or_train, train_classifier
+from generators.metrics.classifier import accuracy, classifier_of, train_classifier
 from generators.metrics.compare import compare
 from generators.metrics.features import RandomConvolutions, digest, features_of, quantised
 from generators.metrics.fid import fid, frechet_distance
@@ -152,6 +152,6 @@ def test_the_classifier_learns_is_the_same_for_the_same_seed_and_is_kept(tmp_pat
     assert classifier.probabilities(drawn.images).sum(axis=1) == pytest.approx(np.ones(60))
     assert digest(classifier) == digest(train_classifier(bars, steps=40, batch=32))
     monkeypatch.setattr("generators.metrics.classifier.train_classifier", lambda _: classifier)
-    assert digest(load_or_train(bars, tmp_path)) == digest(classifier)
+    assert digest(classifier_of(bars, tmp_path)) == digest(classifier)
     monkeypatch.setattr("generators.metrics.classifier.train_classifier", None)  # kept, not trained again
-    assert digest(load_or_train(bars, tmp_path)) == digest(classifier)
+    assert digest(classifier_of(bars, tmp_path)) == digest(classifier)

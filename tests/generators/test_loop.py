@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -92,13 +94,105 @@ def test_resuming_with_another_configuration_names_each_field_that_differs(tmp_p
     assert "batch" not in refusal.value.message
 
 
-def test_a_loss_that_is_not_finite_ends_the_run_with_the_last_good_state_saved(tmp_path: Path) -> None:
-    with pytest.raises(Diverged, match="at 24 images"):
+def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint_as_it_was(tmp_path: Path) -> None:
+    train(toy(total_images=24), pictures(), out=tmp_path / "good", device="cpu", cadence=QUIET)
+    with pytest.raises(Diverged, match="at 24 images") as caught:
+        train(toy(config=ToyConfig(breaks_at=24)), pictures(), out=tmp_path / "b", device="cpu", cadence=BUSY)
+    good, kept = (checkpoint.load(tmp_path / name) for name in ("good", "b"))
+    # To the bit, and the running means of batch norm too, which the step that failed has moved.
+    assert all(torch.equal(value, kept["model"][name]) for name, value in good["model"].items())
+    assert f"{tmp_path / 'b' / 'checkpoint.pt'} holds the last good state, of 24 images." in str(caught.value)
+    assert _lines(tmp_path / "b")[-1]["event"] == "diverged"
+
+
+def test_a_run_that_diverges_before_its_first_checkpoint_says_that_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(Diverged, match="No checkpoint had been written"):
         train(toy(config=ToyConfig(breaks_at=24)), pictures(), out=tmp_path, device="cpu", cadence=QUIET)
-    state = checkpoint.load(tmp_path)
-    assert state["images_seen"] == 24
-    assert all(torch.isfinite(value).all() for value in state["model"].values())
-    assert _lines(tmp_path)[-1]["event"] == "diverged"
+    assert not (tmp_path / checkpoint.CHECKPOINT).exists()
+
+
+def _of_another_system(state: dict[str, object]) -> object:
+    return state | {"system": "dcgan"}
+
+
+def _of_other_shapes(state: dict[str, object]) -> object:
+    weights: dict[str, torch.Tensor] = state["model"]  # type: ignore[assignment]
+    return state | {"model": {f"{name}.old": value for name, value in weights.items()}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (_of_another_system, "is of dcgan, its config.json of toy"),
+        (_of_other_shapes, "does not fit its config.json: .*[Mm]issing key.*another version"),
+        (lambda state: {"model": state["model"]}, "does not fit its config.json: it has no 'step'"),
+        (lambda state: state | {"format": 99}, "has format 99; this version reads 1"),
+        (lambda state: torch.zeros(3), "no checkpoint of a training run"),
+        (lambda state: {"weights": 1}, "no checkpoint of a training run"),
+    ],
+)
+def test_a_checkpoint_of_something_else_is_named_and_stays(
+    tmp_path: Path, changed: Callable[[dict[str, object]], object], words: str
+) -> None:
+    train(toy(total_images=8), pictures(), out=tmp_path, device="cpu", cadence=QUIET)
+    target = tmp_path / checkpoint.CHECKPOINT
+    torch.save(changed(checkpoint.load(tmp_path)), target)
+    before = target.read_bytes()
+    with pytest.raises(TrainingError, match=words):
+        train(toy(total_images=8), pictures(), out=tmp_path, resume=True, device="cpu", cadence=QUIET)
+    assert target.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", b"\x80\x04no pickle", b"text\n"])
+def test_a_file_that_is_no_checkpoint_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    train(toy(total_images=8), pictures(), out=tmp_path, device="cpu", cadence=QUIET)
+    (tmp_path / checkpoint.CHECKPOINT).write_bytes(content)
+    with pytest.raises(TrainingError, match="cannot be read") as caught:
+        checkpoint.load(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_configuration_that_cannot_be_read_is_said(tmp_path: Path, text: str) -> None:
+    train(toy(total_images=8), pictures(), out=tmp_path, device="cpu", cadence=QUIET)
+    (tmp_path / checkpoint.CONFIG).write_text(text)
+    with pytest.raises(TrainingError, match=r"config\.json cannot be read as JSON"):
+        train(toy(total_images=8), pictures(), out=tmp_path, resume=True, device="cpu", cadence=QUIET)
+
+
+class _Full:
+    """A disk on which nothing more can be written: what `torch.save` and `write_bytes` then meet."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.monkeypatch = monkeypatch
+
+    def fill(self) -> None:
+        def refuse(*given: object, **named: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        self.monkeypatch.setattr("torch.save", refuse)
+        self.monkeypatch.setattr(Path, "write_bytes", refuse)
+
+
+@pytest.mark.parametrize("sampling", [0.0, 1e9], ids=["at a sheet of samples", "at a checkpoint"])
+def test_on_a_full_disk_the_run_ends_in_a_line_and_its_last_checkpoint_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampling: float
+) -> None:
+    cadence, disk = Cadence(log_seconds=0.0, sample_seconds=1e9, checkpoint_seconds=0.0), _Full(monkeypatch)
+    if sampling == 0.0:
+        cadence = Cadence(log_seconds=0.0, sample_seconds=0.0, checkpoint_seconds=0.0)
+
+    def fill(progress: Progress) -> None:
+        if progress.images_seen == 24:
+            disk.fill()
+
+    with pytest.raises(OutputError, match=r"cannot be written.*No space left.*Free some space"):
+        train(toy(), pictures(), out=tmp_path, device="cpu", cadence=cadence, on_progress=fill)
+    monkeypatch.undo()
+    assert checkpoint.load(tmp_path)["images_seen"] == 16
+    assert not list(tmp_path.rglob("*.partial"))
+    record = train(toy(), pictures(), out=tmp_path, resume=True, device="cpu", cadence=QUIET)
+    assert record.images_seen == 64
 
 
 def test_samples_that_become_alike_are_said_in_log_record_and_progress(tmp_path: Path) -> None:
@@ -197,13 +291,14 @@ def test_the_plot_is_there_while_a_run_goes_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
+        (MemoryError(), "There is too little memory for 8 images a step.*--set batch=4"),
         ("CUDA out of memory. Tried to allocate 20 GiB", "--set batch=4"),
         ("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory", "too little memory"),
         ("CUDA error: unspecified launch failure", "--resume"),
     ],
 )
 def test_a_machine_that_gives_up_is_said_and_the_last_checkpoint_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, words: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str | MemoryError, words: str
 ) -> None:
     model = toy()
     turns = iter(range(100))
@@ -211,13 +306,14 @@ def test_a_machine_that_gives_up_is_said_and_the_last_checkpoint_stays(
 
     def fails(batch: object, rng: torch.Generator) -> object:
         if next(turns) == 3:
-            raise RuntimeError(said)
+            raise said if isinstance(said, MemoryError) else RuntimeError(said)
         return whole(batch, rng)  # type: ignore[arg-type]
 
     monkeypatch.setattr(model, "generator_loss", fails)
-    with pytest.raises(TrainingError, match=words):
+    with pytest.raises(TrainingError, match=words) as caught:
         train(model, pictures(), out=tmp_path / "run", cadence=BUSY, device="cpu")
     assert checkpoint.load(tmp_path / "run")["step"] == 3
+    assert "holds the last good state, of 24 images" in str(caught.value)
 
 
 def test_an_error_of_the_code_is_not_dressed_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

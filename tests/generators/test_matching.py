@@ -139,7 +139,7 @@ def test_photographs_are_judged_beside_samples_and_other_sets_not_at_all(
 ) -> None:
     data = _colours()
     judge = train_judge(data, steps=60, batch=24)
-    monkeypatch.setattr("generators.metrics.r_precision.load_or_train", lambda *_: judge)
+    monkeypatch.setattr("generators.metrics.r_precision.judge_of", lambda *_: judge)
     found = r_precision_of(lambda batch: batch.images.roll(1, 0), data)
     assert found["r_precision_of_reals"] > 0.9
     assert found["r_precision"] < 0.6  # a third of the strangers have the colour by chance

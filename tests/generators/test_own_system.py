@@ -39,7 +39,9 @@ def test_a_file_of_ones_own_trains_exports_and_is_sampled(pictures: Path, tmp_pa
 
     (tmp_path / "models").mkdir()
     models = Registry([tmp_path / "models"])
-    entry = export_run(tmp_path / "run", "own", "1.0.0", models=models)
+    with pytest.raises(UsageError, match=f"runs that file.*--trust {OWN}:OwnGan"):
+        export_run(tmp_path / "run", "own", "1.0.0", models=models)
+    entry = export_run(tmp_path / "run", "own", "1.0.0", models=models, trusted=f"{OWN}:OwnGan")
     pixels = sample(entry, 3, seed=0)
     assert [picture.shape for picture in pixels] == [(32, 32, 3)] * 3
 
@@ -47,7 +49,19 @@ def test_a_file_of_ones_own_trains_exports_and_is_sampled(pictures: Path, tmp_pa
 def test_a_run_of_ones_own_system_is_restored_from_its_folder(pictures: Path, tmp_path: Path) -> None:
     overrides = {"batch": "4", "total_images": "8", "width": "8"}
     run(f"{OWN}:OwnGan", data=str(pictures), out=tmp_path / "run", overrides=overrides)
-    assert catalogue.restore(tmp_path / "run").config.width == 8
+    name = f"{OWN.parent}/../examples/own_gan.py:OwnGan"  # the same file in other words
+    assert catalogue.restore(tmp_path / "run", trusted=name).config.width == 8
+
+
+def test_no_file_runs_unasked_and_none_but_the_one_that_is_named(pictures: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(OWN.read_text(encoding="utf-8"), encoding="utf-8")
+    overrides = {"batch": "4", "total_images": "8", "width": "8"}
+    run(f"{own}:OwnGan", data=str(pictures), out=tmp_path / "run", overrides=overrides)
+    own.write_text("raise SystemExit('it ran')\n", encoding="utf-8")
+    for trusted in ("", f"{OWN}:OwnGan", f"{own}:Other"):
+        with pytest.raises(UsageError, match="loading it runs that file"):
+            catalogue.restore(tmp_path / "run", trusted=trusted)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -20,7 +23,9 @@ from generators.networks.casia import PoseCode
 from generators.networks.turning import depth, lookup, turned, window
 from generators.networks.two_pathways import PARTS, cut
 from generators.systems import dr_gan, tp_gan
+from generators.training.command import run
 from generators.training.step import Run
+from generators.verdict import VERDICT
 from tests.toy_gan import Conditioned
 
 SIDE = 32
@@ -123,6 +128,31 @@ def test_faces_of_nobody_known_cost_no_identity() -> None:
     assert float(identity_loss(logits, torch.tensor([-1, -1, -1]))) == 0
     one = identity_loss(logits, torch.tensor([-1, 2, -1]))
     assert torch.equal(one, F.cross_entropy(logits[1:2], torch.tensor([2])))
+
+
+def test_where_no_person_has_two_pictures_nobody_is_to_be_named() -> None:
+    logits = torch.zeros(4, 0, requires_grad=True)
+    loss = identity_loss(logits, torch.full((4,), -1))
+    assert loss.item() == 0.0
+    torch.autograd.backward(loss)
+
+
+@pytest.mark.parametrize("name", ["dr_gan", "tp_gan"])
+@pytest.mark.parametrize("prefix", ["", "frontal:"])
+def test_a_folder_without_persons_trains_and_is_judged(
+    name: str, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng, rows = np.random.default_rng(0), ["file,yaw"]
+    for n in range(12):
+        cv2.imwrite(str(tmp_path / f"{n}.png"), rng.integers(0, 256, (48, 40, 3), np.uint8))
+        rows.append(f"{n}.png,{8 * (n - 6)}")
+    (tmp_path / "poses.csv").write_text("\n".join(rows) + "\n")
+    for module in (dr_gan, tp_gan):
+        monkeypatch.setattr(module, "yaw_of", lambda faces: faces.mean((1, 2, 3)))
+    out = tmp_path / "run"
+    record = run(name, data=f"{prefix}{tmp_path}", preset="smoke", budget_minutes=10, out=out)
+    assert record.images_seen == 32
+    assert (out / VERDICT).is_file()
 
 
 def test_a_symmetric_face_costs_no_symmetry_and_a_step_of_height_one_costs_its_side() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from evidence.errors import DataError, UsageError
+from evidence.errors import DataError, TouchstoneError, UsageError
 from generators import catalogue
 from generators.training.command import open_data, plan, run
 from generators.verdict import VERDICT
@@ -120,6 +120,56 @@ def test_photos_are_cropped_natively_and_faces_squared(folder: Path) -> None:
     assert crops.flip
     assert not digits.flip
     assert digits.draw(2, torch.Generator().manual_seed(0)).images.shape == (2, 1, 28, 28)
+
+
+@pytest.mark.parametrize(
+    ("system", "size", "words"),
+    [
+        ("dcgan", 48, "dcgan cannot be built for image_size=48. Take a power of two, from 8."),
+        ("wgan", 100, "power of two"),
+        ("stylegan2", 50, "power of two"),
+        ("progressive", 96, "power of two"),
+        ("attngan", 48, "power of two, from 32"),
+        ("lsgan", 50, "multiple of 16"),
+        ("wgan_gp", 30, "multiple of 8"),
+        ("sngan", 100, "multiple of 8"),
+        ("cgan", 30, "multiple of 4"),
+        ("acgan", 30, "multiple of 4"),
+        ("tac_gan", 50, "multiple of"),
+        ("dr_gan", 50, "multiple of 16"),
+        ("tp_gan", 48, "multiple of 32"),
+        ("ganimation", 50, "multiple of 4"),
+        ("pix2pix", 48, "power of two"),
+        ("cyclegan", 50, "multiple of 4"),
+        ("vanilla", 0, "a number, from 4"),
+    ],
+)
+def test_a_side_that_a_system_cannot_be_built_for_is_refused(system: str, size: int, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        catalogue.create(system, "smoke", image_size=size)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("system", list(catalogue.CATALOGUE))
+def test_every_preset_has_a_side_that_its_system_takes(system: str) -> None:
+    row = catalogue.system(system)
+    for preset in row.load()[1].values():
+        row.sides.check(system, preset.config)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ('{"system": "dcgan"}', "says of no system"),
+        ('{"system": "biggan", "config": {}, "optimisation": {}}', "is of vanilla, .* of biggan"),
+        ('{"system": "vanilla", "config": {"depth": 1}, "optimisation": {}}', "does not fit.*no 'depth'"),
+    ],
+)
+def test_a_run_of_another_version_is_named(folder: Path, tmp_path: Path, config: str, words: str) -> None:
+    run("vanilla", data=str(folder), preset="smoke", out=tmp_path / "run", overrides={"total_images": "8"})
+    (tmp_path / "run" / "config.json").write_text(config)
+    with pytest.raises(TouchstoneError, match=words):
+        catalogue.restore(tmp_path / "run")
 
 
 def test_restoring_from_a_folder_without_a_run_says_so(tmp_path: Path) -> None:

@@ -107,13 +107,15 @@ def test_the_regressor_is_trained_once_and_kept(tmp_path: Path, monkeypatch: pyt
     shortly = partial(face_regressor.train_regressor, steps=2, batch=4)
     monkeypatch.setattr(face_regressor, "train_regressor", shortly)
     data = _smileys()
-    first = face_regressor.load_or_train(tmp_path, faces=data)
+    first = face_regressor.regressor_of(tmp_path, faces=data)
     (kept,) = tmp_path.iterdir()
     written = kept.stat().st_mtime_ns
-    second = face_regressor.load_or_train(tmp_path, faces=data)
+    second = face_regressor.regressor_of(tmp_path, faces=data)
     assert kept.stat().st_mtime_ns == written
     faces = data.images(torch.arange(4))
     assert torch.equal(first(faces).units, second(faces).units)
+    kept.write_bytes(kept.read_bytes()[:100])  # cut short by a full disk: it is trained again
+    assert torch.equal(face_regressor.regressor_of(tmp_path, faces=data)(faces).units, first(faces).units)
 
 
 def test_edits_are_measured_against_what_was_asked_and_what_was_there() -> None:

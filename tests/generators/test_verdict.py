@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from evidence.errors import UsageError
+from evidence.errors import DataError, UsageError
 from exports.command import export_run
 from generators import catalogue
 from generators.contract import AdversarialModel, Batch, Floor
@@ -70,6 +70,16 @@ def test_a_figure_that_the_data_cannot_give_is_named_and_holds_nobody_back() -> 
         "copies cannot be measured on this data, so nobody knows whether it reaches its floor, at most 0.03.",
     )
     assert found.words == found.unmeasured[0]
+
+
+def test_where_a_judge_has_nothing_to_learn_from_the_reason_is_in_the_verdict() -> None:
+    def absent(*given: object) -> dict[str, float]:
+        raise DataError("The training data folder is not there.", "Set TOUCHSTONE_DATA.")
+
+    model = sampled(lambda batch: batch.images)
+    model.figures = absent  # type: ignore[method-assign]
+    (sentence,) = judge(model, Conditioned(SHAPE), (Floor("yaw_error", most=8.0),), samples=256).unmeasured
+    assert sentence.endswith("at most 8. The training data folder is not there. Set TOUCHSTONE_DATA.")
 
 
 @pytest.mark.parametrize("system", list(catalogue.CATALOGUE))

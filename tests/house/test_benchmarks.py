@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,11 @@ from benchmarks.false_alarms import wilson
 from benchmarks.figures import render
 from benchmarks.media import pan, photo_like
 from benchmarks.memory import watch
+from benchmarks.plates import Painter
 from evidence.errors import DataError
+from exports.registry import Registry
+from exports.runtime import GeneratorSession
+from tests import tiny_generators
 
 
 def test_wilsons_interval_has_its_closed_form_at_no_hits() -> None:
@@ -75,6 +80,20 @@ def test_an_index_that_gives_other_bytes_is_refused(tmp_path: Path, monkeypatch:
     with pytest.raises(DataError, match="expected 8378025a"):
         fetch_originals(tmp_path / "real")
     assert list((tmp_path / "real").iterdir()) == []
+
+
+def test_a_system_that_knows_only_ahead_is_shown_on_faces_turned_by_another(tmp_path: Path) -> None:
+    tiny_generators.install(tmp_path)
+    models = Registry([tmp_path])
+    turner = models.get("turner")
+    ahead = replace(turner, name="ahead", file="mirror.onnx", sha256=models.get("mirror").sha256, inputs=())
+    painter = Painter.__new__(Painter)  # without fetching photographs, which faces need not
+    painter.models, painter._faces = models, [np.full((32, 32, 3), 128, np.uint8)]
+    plate = painter.plate(GeneratorSession(ahead))
+    assert plate.words == "Faces nobody has, turned by turner; below, the same seen from ahead."
+    left, right = plate.pixels[:32, :32], plate.pixels[:32, 32:]
+    assert left.mean() < 128 < right.mean()  # turned by -40 and by 40 degrees, which it shows as brightness
+    assert np.array_equal(plate.pixels[32:], plate.pixels[:32])  # the mirror answers what it is given
 
 
 def test_the_table_of_figures_says_what_was_measured_and_what_was_not() -> None:

@@ -173,6 +173,11 @@ def test_a_film_has_its_frames(
     ("asked", "said"),
     [
         (("dots", "--class", "red"), "takes no --class. It takes --count, --seed, --truncation"),
+        (("dots", "--yaw", "0"), "takes no --yaw"),
+        (("dots", "--yaw", "-0.0"), "takes no --yaw"),
+        (("dots", "--box", ""), "takes no --box"),
+        (("dots", "--units", ""), "takes no --units"),
+        (("mirror", "--input", "P", "--seed", "0"), "takes no --seed"),
         (("shades", "--class", "whit"), "Did you mean white?"),
         (("shades", "--class", "7"), "a number below 3"),
         (("shades", "--truncation", "0.5"), "takes no --truncation"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,12 +46,16 @@ def export(
     half: Annotated[
         bool, typer.Option("--half", help="Store a generator's weights in half precision.")
     ] = False,
+    trust: Annotated[
+        str, typer.Option(metavar="FILE.py:CLASS", help="Run this file, for a run of your own system.")
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="The row of models.json as JSON.")] = False,
 ) -> None:
     """Publish a trained network as ONNX with its card, if the two agree (the parity gate).
 
-    A run below its floor becomes no model. With --int8 the integer form of a published detector, if it
-    answers alike (the quantisation gate).
+    A run below its floor, or that nobody judged, becomes no model. A run of FILE.py:CLASS is read only
+    with --trust and that name, since it runs the file. With --int8 the integer form of a published
+    detector, if it answers alike (the quantisation gate).
 
     Examples: `touchstone export dcgan-faces --run runs/dcgan --version 0.1.0` · `touchstone export
     touchstone-detector --int8 twins/`
@@ -63,9 +68,10 @@ def export(
 
     models = None if to is None else Registry([_folder(to)])
     if int8 is not None:
-        if run is not None or facts is not None or part or half:
+        if run is not None or facts is not None or part or half or trust:
             raise UsageError(
-                "--int8 takes none of --run, --facts, --part, --half.", "It starts from a published model."
+                "--int8 takes none of --run, --facts, --part, --half, --trust.",
+                "It starts from a published model.",
             )
         entry = export_int8(installed_models(load_settings()).get(name), int8, default=default, models=models)
     else:
@@ -79,7 +85,10 @@ def export(
             models=models,
             part=part,
             half=half,
+            trusted=trust,
         )
+    for sentence in entry.metrics.get("verdict", {}).get("unmeasured", ()):
+        print(f"{entry.label}: {sentence}", file=sys.stderr)
     print(json_module.dumps(entry.to_dict(), indent=2) if json else f"{entry.label}  {entry.path}")
 
 

@@ -40,7 +40,8 @@ def forge(
     history, with a mask where only a part was made. One that draws from nothing gives as many
     samples as there are reals, each in the size and the delivery of one of them; `touchstone lint`
     says of those that they show other things. Needs no torch. The same command goes on where it was
-    interrupted. Exit code 1 when some pictures could not be read; those are named and left out.
+    interrupted; another seed needs another folder. Exit code 1 when some pictures could not be read;
+    those are named and left out.
 
     Example: `touchstone forge --reals photos/ --systems all --out forged/ --count 200`
     """

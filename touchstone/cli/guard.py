@@ -49,7 +49,8 @@ def guarded(command: Callable[[], object]) -> int:
         return NOTHING_DONE
     except MemoryError:
         return _say(
-            "memory: The machine has no memory left. Scan fewer or smaller files at once.", NOTHING_DONE
+            "memory: The machine has no memory left. Take fewer files at once, or smaller ones.",
+            NOTHING_DONE,
         )
     except Exception as error:  # the last resort: a person gets a line to report, not a traceback
         return _say(_unexpected(error), NOTHING_DONE)

@@ -54,7 +54,9 @@ def refuse_foreign(entry: ModelEntry, slots: Mapping[str, Slot], asked: Asked) -
     """Raise UsageError for an option the system does not take, and for one that it cannot do without."""
     takes = _takes(entry, slots)
     for item in fields(asked):
-        if getattr(asked, item.name) not in (None, (), False) and item.name not in takes:
+        # By identity: 0 equals False, and an angle of 0 was asked for.
+        value = getattr(asked, item.name)
+        if not (value is None or value is False or value == ()) and item.name not in takes:
             raise UsageError(f"{entry.label} takes no {_option(item.name)}.", f"It takes {_listed(takes)}.")
     roles = {slot.role for slot in slots.values()}
     swept = asked.film in ("expression", "rotation")
