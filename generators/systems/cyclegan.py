@@ -71,7 +71,8 @@ PRESETS = {
     "shipped": Preset(
         # 247 pictures and one CPU core: windows of 64 px of pictures of 128, a quarter of the width. From
         # noise nothing like a horse came back after 1 500 images; residual translators start as the identity,
-        # so an identity loss would only hold them there, and at half the cycle's weight they may leave it.
+        # so an identity loss would only hold them there. At half the cycle's weight 14 000 pairs turned 23 %
+        # of held-out horses in a judge's eyes, at a fifth 40 000 pairs turned 67 %.
         config=Config(
             image_size=64,
             width=16,
@@ -79,7 +80,7 @@ PRESETS = {
             residual=True,
             discriminator_width=32,
             patch_layers=2,
-            cycle_weight=5.0,
+            cycle_weight=2.0,
             identity_weight=0.0,
         ),
         optimisation=Optimisation(
@@ -90,10 +91,10 @@ PRESETS = {
             decay_from=0.5,
             ema_half_life_images=500.0,
             precision="bf16",
-            total_images=14_000,
+            total_images=40_000,
         ),
         data="horse2zebra-close",
-        budget_minutes=14.0,
+        budget_minutes=30.0,
         floors=(
             Floor("turned_forward", least=0.5),
             Floor("cycle_l1", most=0.15),

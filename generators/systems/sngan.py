@@ -52,10 +52,10 @@ PRESETS = {
             betas=(0.0, 0.9),
             augment="color,translation",
             precision="bf16",
-            total_images=2_000_000,
+            total_images=60_000,
         ),
         data="faces-celeba",
-        budget_minutes=6.0,
+        budget_minutes=20.0,
         floors=LIKENESS,
     ),
     "smoke": Preset(

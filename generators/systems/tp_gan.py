@@ -112,10 +112,10 @@ PRESETS = {
             ema_half_life_images=1_000.0,
             decay_from=0.5,
             precision="bf16",
-            total_images=12_000,
+            total_images=35_000,
         ),
         data="frontal:faces-lfw+faces-celeba",
-        budget_minutes=16.0,
+        budget_minutes=30.0,
         floors=(Floor("yaw_error", most=8.0), Floor("fid_ratio", most=0.3)),
     ),
     "smoke": Preset(

@@ -56,10 +56,10 @@ PRESETS = {
             penalty="gp",
             penalty_weight=10.0,
             precision="bf16",
-            total_images=2_000_000,
+            total_images=60_000,
         ),
         data="faces-celeba",
-        budget_minutes=6.0,
+        budget_minutes=20.0,
         floors=LIKENESS,
     ),
     "smoke": Preset(
