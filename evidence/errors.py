@@ -27,6 +27,7 @@
     │   ├── StoreTooNew          code "store_too_new"
     │   ├── StoreFull            code "store_full"
     │   ├── NoSuchJob            code "no_such_job"
+    │   ├── NoSuchWebhook        code "no_such_webhook"
     │   ├── NoSuchMedium         code "no_such_medium"
     │   └── KeyConflict          code "key_conflict"
     ├── AccessError              somebody may not do what they asked for
@@ -230,6 +231,12 @@ class NoSuchMedium(StoreError):
     """Raised when a file is not stored, or its sha256 was never handed in by this tenant."""
 
     code = "no_such_medium"
+
+
+class NoSuchWebhook(StoreError):
+    """Raised when a webhook or a delivery is not there, or belongs to another tenant."""
+
+    code = "no_such_webhook"
 
 
 class KeyConflict(StoreError):

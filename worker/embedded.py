@@ -1,7 +1,8 @@
 """Workers beside the API, with nothing else installed: processes of our own that lease from the job store.
 
 A supervisor starts them, takes back at once what a dead one held, starts another in its place, takes back
-leases that ran out, and cleans up. Killed at any instant, the next start goes on where this one was.
+leases that ran out, sends webhooks and cleans up. Killed at any instant, the next start goes on where it
+was.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from worker.media import MediaStore
 from worker.process import READY
 from worker.settings import Settings
 from worker.sweeping import sweep
+from worker.webhooks import Courier
 from worker.workman import owner_name
 
 LOOK_SECONDS = 0.1
@@ -96,6 +98,8 @@ class EmbeddedRunner:
             _Chore(REAP_SECONDS, leases.reap),
             _Chore(SWEEP_SECONDS, lambda: sweep(store, media)),
         ]
+        courier = Courier(store, private=self._settings.webhook_private)
+        courier.start()
         try:
             while not self._stopping.wait(LOOK_SECONDS):
                 for post in self._posts:
@@ -105,7 +109,9 @@ class EmbeddedRunner:
                         chore.due = time.monotonic() + chore.seconds
                         _unless_unreachable(chore.do)
         finally:
+            courier.stop()
             self._end_all(leases)
+            courier.join()
             store.close()
 
     def _look_after(self, post: _Post, leases: Leases) -> None:

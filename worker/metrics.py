@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from worker.jobs.engine import reading, translated
 from worker.jobs.leases import Leases
 from worker.jobs.model import JobState, Lane, ShardState
-from worker.jobs.schema import jobs, shards
+from worker.jobs.schema import deliveries, jobs, shards
 from worker.jobs.store import JobStore
 
 WINDOW_SECONDS = 300.0
@@ -53,7 +53,7 @@ def prometheus_text(store: JobStore, media: Path) -> str:
     """Every metric of the store, and of the disk with the `media`. Raises StoreError."""
     disk = Metric("touchstone_disk_free_bytes", "Room on the disk with the media.")
     disk.set(shutil.disk_usage(media).free)
-    metrics = [*_queue(store), *_attempts(store), *_jobs(store), *_ended(store), disk]
+    metrics = [*_queue(store), *_attempts(store), *_jobs(store), *_ended(store), *_owed(store), disk]
     return "".join(f"{line}\n" for metric in metrics for line in metric.lines())
 
 
@@ -124,6 +124,18 @@ def _ended(store: JobStore) -> Iterable[Metric]:
             labels = {"lane": Lane(number).name.lower(), "quantile": f"{quantile:g}"}
             took.set(_quantile(sorted(found[number]), quantile), **labels)
     return ended, took
+
+
+def _owed(store: JobStore) -> Iterable[Metric]:
+    """What webhooks have not been told yet."""
+    waiting = Metric("touchstone_webhooks_waiting", "Messages that have not been delivered.")
+    late = Metric("touchstone_webhooks_late_seconds", "How long the message that is due longest is overdue.")
+    wanted = select(func.count(), func.min(deliveries.c.due)).where(deliveries.c.state == "pending")
+    with translated(), reading(store.engine) as connection:
+        count, due = connection.execute(wanted).one()
+    waiting.set(count)
+    late.set(max(0.0, store.clock() - due) if due is not None else 0.0)
+    return waiting, late
 
 
 def _quantile(ordered: Sequence[float], quantile: float) -> float:

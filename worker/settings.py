@@ -78,6 +78,8 @@ class Settings(BaseSettings):
         30.0, ge=0, allow_inf_nan=False, description="jobs are kept so long after their end; 0 keeps nothing"
     )
 
+    webhook_private: bool = Field(False, description="webhooks may go to addresses of your own network")
+
     every_seconds: float = Field(
         0.5, gt=0, allow_inf_nan=False, description="one frame of a video each so many seconds"
     )

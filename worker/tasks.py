@@ -1,4 +1,4 @@
-"""Celery's tasks, and what a Celery worker does beside them: it sends messages, reaps and sweeps.
+"""Celery's tasks, and what a Celery worker does beside them: it tells Redis, reaps, sweeps, sends webhooks.
 
 There is one task: do the shard of this number, if it is still ready. Each worker process also runs a
 steward, a thread that tells Redis of ready shards; several of them share that work by the store's locks.
@@ -22,6 +22,7 @@ from worker.jobs.telling import untold
 from worker.media import MediaStore
 from worker.settings import load_settings
 from worker.sweeping import sweep
+from worker.webhooks import Courier
 from worker.workman import Workman
 
 log = logging.getLogger("touchstone.worker")
@@ -82,6 +83,7 @@ class Steward(threading.Thread):
 
 _workman: Workman | None = None
 _steward: Steward | None = None
+_courier: Courier | None = None
 
 
 def _at_work() -> Workman:
@@ -101,16 +103,20 @@ def _stores() -> tuple[JobStore, MediaStore]:
 
 @signals.worker_ready.connect  # type: ignore[untyped-decorator]
 def _begin(**_: Any) -> None:
-    global _steward
+    global _steward, _courier
     _at_work().warm()
-    _steward = Steward(*_stores())
+    store, media = _stores()
+    _steward = Steward(store, media)
     _steward.start()
+    _courier = Courier(store, private=load_settings().webhook_private)
+    _courier.start()
 
 
 @signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def _stop(**_: Any) -> None:
-    if _steward is not None:
-        _steward.stop()
+    for thread in (_steward, _courier):
+        if thread is not None:
+            thread.stop()
     if _workman is not None:
         _workman.stop()
 

@@ -116,3 +116,37 @@ holdings = Table(
     Column("tenant", String(64), nullable=False),
     Index("holdings_by_medium", "sha256", "tenant"),
 )
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("secret", String(64), nullable=False),
+    Column("old_secret", String(64), nullable=False),
+    Column("old_until", Float),
+    Column("created", Float, nullable=False),
+    Column("disabled", String(256), nullable=False),
+    Index("webhooks_by_tenant", "tenant"),
+)
+
+# No reference to the job: its end is told even when it is kept no longer than that.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("webhook", String(32), ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    Column("job", String(32), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("status", Integer),
+    Column("error", String(256), nullable=False),
+    Column("created", Float, nullable=False),
+    Column("due", Float, nullable=False),
+    Column("delivered", Float),
+    Index("deliveries_by_due", "state", "due"),
+    Index("deliveries_by_webhook", "webhook", "created"),
+)

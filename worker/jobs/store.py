@@ -21,6 +21,7 @@ from evidence.errors import KeyConflict, NoSuchJob, StoreError, UsageError
 from worker.jobs.engine import migrate, open_engine, reading, translated, writing
 from worker.jobs.holdings import hold_in
 from worker.jobs.model import Event, Job, JobState, Lane, NewJob, Plain, Shard, ShardState
+from worker.jobs.owed import owe_in
 from worker.jobs.schema import events, jobs, keys, shards
 
 Clock = Callable[[], float]
@@ -233,6 +234,7 @@ class JobStore:
         ended = update(jobs).where(jobs.c.id == job)
         connection.execute(ended.values(state=state.value, finished=self.clock(), remaining=0))
         self.note_in(connection, job, state.value, {})
+        owe_in(connection, job, state.value, self.clock())
 
     def _add(self, connection: Connection, job: str, payloads: Sequence[Plain]) -> None:
         row = connection.execute(

@@ -1,0 +1,98 @@
+"""A request to an address that somebody else named, which must not reach into our own network.
+
+The name is resolved once, every address it has must be of the public internet, and the connection goes to
+the one that was looked at: no second answer of a name server, no redirect and no proxy can lead elsewhere.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import socket
+import ssl
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from evidence.errors import UsageError
+
+TIMEOUT_SECONDS = 10.0
+MOST_READ = 4096
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str], *, private: bool = False) -> int:
+    """POST and return the status; redirects are not followed. Raises UsageError, OSError."""
+    parts = urlsplit(url)
+    secure, host, port = check(url)
+    address = resolve(host, port, private=private)
+    connection = _Pinned(host, port, address, secure)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    try:
+        connection.request("POST", target, body, dict(headers))
+        answer = connection.getresponse()
+        answer.read(MOST_READ)
+        return answer.status
+    except http.client.HTTPException as error:
+        raise OSError(f"The receiver did not speak HTTP: {type(error).__name__}.") from None
+    finally:
+        connection.close()
+
+
+def check(url: str) -> tuple[bool, str, int]:
+    """Whether an address is https, its host and its port; raises UsageError for what is no such address."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        parts, host, port = urlsplit(""), "", None
+    if parts.scheme not in ("http", "https") or not host or parts.username is not None or len(url) > 2048:
+        raise UsageError(
+            f"{url[:200]!r} is no address that can be called.",
+            "Give http:// or https:// with a host, without a user name.",
+        )
+    secure = parts.scheme == "https"
+    return secure, host, port or (443 if secure else 80)
+
+
+def resolve(host: str, port: int, *, private: bool = False) -> str:
+    """The address to connect to; raises UsageError when one of those of `host` is not public."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise OSError(f"The name {host} has no address.") from None
+    addresses = [str(row[4][0]) for row in found]
+    for address in addresses:
+        if not private and not is_public(address):
+            raise UsageError(
+                f"{host} is at {address}, which is not of the public internet.",
+                "Name a public host, or allow private ones with TOUCHSTONE_WEBHOOK_PRIVATE.",
+            )
+    return addresses[0]
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is of the public internet, also within the forms that carry one in another."""
+    ip = ipaddress.ip_address(address.split("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if ip in _NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(str(inner))
+        if int(ip) < 2**32:  # ::a.b.c.d, long out of use
+            return False
+    return ip.is_global and not ip.is_multicast
+
+
+class _Pinned(http.client.HTTPConnection):
+    """A connection to `address` that speaks to `host`."""
+
+    def __init__(self, host: str, port: int, address: str, secure: bool) -> None:
+        super().__init__(host, port, timeout=TIMEOUT_SECONDS)
+        self._address, self._secure = address, secure
+        self.default_port = 443 if secure else 80
+
+    def connect(self) -> None:
+        self.sock = socket.create_connection((self._address, self.port), self.timeout)
+        if self._secure:
+            self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
