@@ -57,7 +57,7 @@ FROM base AS flower
 COPY --from=build-flower /opt/touchstone /opt/touchstone
 COPY ops/healthy.py /opt/touchstone/healthy.py
 ENTRYPOINT ["celery"]
-CMD ["--app", "worker.app", "flower", "--conf=/ops/flower.py"]
+CMD ["--app", "worker.app", "flower", "--conf=/ops/flower_settings.py"]
 
 # The last stage is what a build without --target makes.
 FROM base AS service
