@@ -10,10 +10,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from evidence.errors import ModelNotFound, RequestError, RequestTooLarge, StoreUnavailable
+from evidence.errors import (
+    ModelNotFound,
+    NoSuchWebhook,
+    RequestError,
+    RequestTooLarge,
+    StoreUnavailable,
+    UsageError,
+)
 from touchstone.api.schemas import Options, ScanBySha256, ScanForm
 from touchstone.api.service import Desk
 from touchstone.api.uploads import FILE_FIELD, receive_form
+from worker.jobs.hooks import Webhooks
 from worker.jobs.model import Job, Lane, NewJob
 from worker.requests import ScanRequest, scan_job
 from worker.scanner import installed_models
@@ -65,6 +73,7 @@ def accept(desk: Desk, asked: Asked, key: str) -> tuple[Job, bool]:
         key=key,
         client_ref=options.client_ref,
         retention_seconds=retention(desk, options),
+        webhook=check_webhook(desk, options.webhook),
     )
     return submit(desk, new)
 
@@ -92,6 +101,16 @@ def check_model(desk: Desk, name: str) -> None:
         entry = next((one for one in installed_models(settings) if name in (one.name, one.label)), None)
         if entry is None or entry.kind != "detector":
             raise ModelNotFound(f"There is no detector {name!r}.", "GET /v1/models lists them.")
+
+
+def check_webhook(desk: Desk, webhook: str) -> str:
+    """The id of a webhook of the tenant, or ""; raises UsageError for any other."""
+    if webhook:
+        try:
+            Webhooks(desk.store).get(desk.tenant, webhook)
+        except NoSuchWebhook:
+            raise UsageError(f"You have no webhook {webhook!r}.", "GET /v1/webhooks lists yours.") from None
+    return webhook
 
 
 async def finished(request: Request, desk: Desk, job: Job) -> Job:

@@ -10,14 +10,25 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Lifespan
 
-from touchstone.api import batches, events, generations, health, models, problems, results, scans, schema
+from touchstone.api import (
+    batches,
+    events,
+    generations,
+    health,
+    models,
+    problems,
+    results,
+    scans,
+    schema,
+    webhooks,
+)
 from touchstone.api.service import Runner, Service
 from touchstone.api.shield import Shield, host_names
 from worker.jobs.store import JobStore
 from worker.media import MediaStore
 from worker.settings import Settings
 
-_PARTS = (scans, results, events, batches, generations, models, health)
+_PARTS = (scans, results, events, batches, generations, webhooks, models, health)
 STREAMED: frozenset[tuple[str, str]] = frozenset({("POST", "/v1/scans"), ("POST", "/v1/batches")})
 
 

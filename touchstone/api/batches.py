@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from evidence.errors import RequestError
 from touchstone.api import batch_views, events
-from touchstone.api.accepting import LANES, answered, check_model, read_json, retention
+from touchstone.api.accepting import LANES, answered, check_model, check_webhook, read_json, retention
 from touchstone.api.access import Reading, Writing
 from touchstone.api.events import After, LastEventId
 from touchstone.api.manifests import folder_items, items_of, places_of, read_manifest
@@ -200,6 +200,7 @@ def _accept(desk: Desk, asked: BatchForm, rows: list[Any] | None, digest: str, k
         key=key,
         client_ref=asked.client_ref,
         retention_seconds=retention(desk, asked),
+        webhook=check_webhook(desk, asked.webhook),
         media=tuple(item.sha256 for item in items if item.sha256),
     )
     return job

@@ -48,6 +48,7 @@ class Options(Taken):
     keyframes: bool = False
     max_frames: int | None = Field(None, ge=1, le=1_000_000)
     model: Annotated[Line, Field(max_length=128)] = ""
+    webhook: Annotated[Line, Field(max_length=64, description="Its id; it is told of the end.")] = ""
 
 
 class ScanForm(Options):
