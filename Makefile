@@ -62,7 +62,7 @@ $(SCAN)/.ready: pyproject.toml constraints.txt | system
 
 $(DEV)/.ready: pyproject.toml constraints.txt | system
 	$(PYTHON) -m venv $(DEV)
-	$(DEV)/bin/$(PIP) -e ".[train,service,dev]"
+	$(DEV)/bin/$(PIP) -e ".[train,service,archives,dev]"
 	$(DEV)/bin/python -c "import torchvision"
 	touch $@
 

@@ -25,7 +25,6 @@ from evidence.errors import (
     TouchstoneError,
     UsageError,
 )
-from evidence.medium import Sampling
 from exports.files import write_whole
 from worker.generating import generate
 from worker.jobs.model import Lease, Plain
@@ -97,12 +96,7 @@ class Tools:
         settings = self.settings
         if options.model:
             settings = settings.model_copy(update={"model": options.model})
-        sampling = Sampling(
-            mode="keyframes" if options.keyframes else "every",
-            every_seconds=options.every_seconds or settings.every_seconds,
-            max_frames=options.max_frames or settings.sample_frames,
-        )
-        return Scanner(settings, sampling=sampling, previews=True, on_frame=self._frame)
+        return Scanner(settings, sampling=options.sampling(settings), previews=True, on_frame=self._frame)
 
     def _frame(self, path: str, done: int, of: int) -> None:
         """Tell of a frame; raises Abandoned when nobody waits for this file any more."""

@@ -6,14 +6,16 @@ once. All of it is plain JSON in the store.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from itertools import islice
 from typing import Any, TypedDict, TypeVar, Unpack
 
 from evidence.errors import UsageError
+from evidence.medium import Sampling
 from worker.jobs.model import Job, Lane, NewJob, Plain
 from worker.jobs.store import JobStore
+from worker.settings import Settings
 
 SHARD_ITEMS = 32  # media that one worker takes at once, so that their tiles meet in batches
 MOST_GENERATED = 1_000
@@ -32,6 +34,14 @@ class ScanOptions:
     keyframes: bool = False
     max_frames: int | None = None
     model: str = ""
+
+    def sampling(self, settings: Settings) -> Sampling:
+        """Which frames of a video that means."""
+        return Sampling(
+            mode="keyframes" if self.keyframes else "every",
+            every_seconds=self.every_seconds or settings.every_seconds,
+            max_frames=self.max_frames or settings.sample_frames,
+        )
 
 
 @dataclass(frozen=True)
@@ -141,11 +151,12 @@ def open_batch(
     client_ref: str = "",
     retention_seconds: float | None = None,
     webhook: str = "",
-    media: tuple[str, ...] = (),
+    media: Collection[str] = (),
 ) -> tuple[Job, bool]:
     """Accept a batch: kind "batch", shards of up to `SHARD_ITEMS` items; True beside it when it is new.
 
-    `media` are the stored files it needs. Raises UsageError, and keeps nothing, when there is no item.
+    `media` are the stored files it needs, looked at after the items. Raises UsageError, and keeps nothing,
+    when there is no item.
     """
     options = asdict(request.options)
     shards = (_shard(part, options) for part in _parts(request.items, SHARD_ITEMS))
@@ -163,7 +174,7 @@ def open_batch(
         key=key,
         client_ref=client_ref,
         retention_seconds=retention_seconds,
-        media=media,
+        media=tuple(media),
     )
     job, fresh = store.submit(new, more=bool(second))
     if fresh and second:

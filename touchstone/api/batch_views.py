@@ -6,18 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from evidence.verdict import Reason, Report
 from touchstone.api.pages import number_cursor
 from touchstone.api.schemas import Batch, BatchMedia, BatchMedium, Counts, Said, moment
 from touchstone.api.service import Desk
 from touchstone.api.views import PRIORITIES, failure
-from worker.decide import MEDIA_KEYS
+from touchstone.report.batch import shards_of
 from worker.jobs.model import Job, Shard, ShardState
 from worker.requests import SHARD_ITEMS, BatchItem
 
 # A page that filters looks at no more shards than this; its `next` goes on behind them.
 _MOST_SHARDS = 64
-_SHARDS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def page(desk: Desk, job: Job, wanted: Wanted, *, after: int, limit: int) -> Bat
     found: list[BatchMedium] = []
     position = after
     last_shard = max(0, (after + 1) // SHARD_ITEMS) + _MOST_SHARDS
-    for shard in _shards(desk, job, from_shard=(after + 1) // SHARD_ITEMS):
+    for shard in shards_of(desk.store, job, from_shard=(after + 1) // SHARD_ITEMS):
         if shard.position >= last_shard:
             return BatchMedia(items=found, next=number_cursor(position))
         for medium in _media(shard):
@@ -82,29 +80,9 @@ def page(desk: Desk, job: Job, wanted: Wanted, *, after: int, limit: int) -> Bat
     return BatchMedia(items=found, next=None)
 
 
-def reports(desk: Desk, job: Job) -> Iterator[tuple[BatchItem, Report]]:
-    """Every medium that has ended, with its report; of a shard that died, one that says so."""
-    for shard in _shards(desk, job):
-        items = [BatchItem.from_plain(item) for item in shard.payload["items"]]
-        if shard.state is ShardState.DONE:
-            for item, row in zip(items, (shard.result or {})["rows"], strict=True):
-                yield item, Report.from_dict(row)
-        elif (said := failure(shard)) is not None:
-            for item in items:
-                media = {**dict.fromkeys(MEDIA_KEYS), "path": item.name}
-                yield item, Report(job.id, media, "unable", Reason(said.code, said.message))
-
-
 def dead_items(desk: Desk, job: Job) -> int:
     """How many media lie in dead shards."""
     return desk.service.tally.counts(job)["dead"]
-
-
-def _shards(desk: Desk, job: Job, *, from_shard: int = 0) -> Iterator[Shard]:
-    after = from_shard - 1
-    while part := desk.store.shards(job.id, after=after, limit=_SHARDS_AT_ONCE):
-        yield from part
-        after = part[-1].position
 
 
 _STATES: dict[ShardState, Literal["queued", "done", "failed", "cancelled"]] = {

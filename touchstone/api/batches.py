@@ -32,7 +32,8 @@ from touchstone.api.schemas import (
 )
 from touchstone.api.service import Desk
 from touchstone.api.uploads import receive_form
-from touchstone.report.csv import COLUMNS, row_of
+from touchstone.report.batch import reports
+from touchstone.report.csv import CLIENT_REF, COLUMNS, row_of
 from touchstone.report.jsonl import line_of
 from worker.jobs.model import Job, JobState
 from worker.jobs.search import Search
@@ -150,7 +151,7 @@ def results_csv(desk: Reading, batch: str) -> StreamingResponse:
 def results_jsonl(desk: Reading, batch: str) -> StreamingResponse:
     """A report a line for every medium that is done or failed, in the order of the manifest."""
     job = desk.job(batch, KIND)
-    lines = (line_of(report) for _, report in batch_views.reports(desk, job))
+    lines = (line_of(report) for _, report in reports(desk.store, job))
     return _download(lines, "application/x-ndjson", f"{batch}.jsonl")
 
 
@@ -207,8 +208,8 @@ def _accept(desk: Desk, asked: BatchForm, rows: list[Any] | None, digest: str, k
 
 
 def _csv_lines(desk: Desk, job: Job) -> Iterator[str]:
-    yield _line((*COLUMNS, "client_ref"))
-    for item, report in batch_views.reports(desk, job):
+    yield _line((*COLUMNS, CLIENT_REF))
+    for item, report in reports(desk.store, job):
         yield _line((*row_of(report), item.client_ref))
 
 

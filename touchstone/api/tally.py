@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 
 from sqlalchemy import select
 
@@ -15,12 +16,17 @@ from worker.requests import SHARD_ITEMS
 
 _MOST_JOBS = 256
 
+Words = Callable[[Shard], Counter[str]]
+
 
 class Tally:
-    """Counts of verdicts by batch, remembered for the batches that were asked for last."""
+    """Counts of verdicts by batch, remembered for the batches that were asked for last.
 
-    def __init__(self, store: JobStore) -> None:
-        self._store = store
+    `words` counts something else in a done shard.
+    """
+
+    def __init__(self, store: JobStore, words: Words | None = None) -> None:
+        self._store, self._words = store, words or _verdicts
         self._lock = threading.Lock()
         self._known: OrderedDict[str, dict[int, Counter[str]]] = OrderedDict()
 
@@ -37,7 +43,7 @@ class Tally:
         for position in sorted(states):
             if states[position] == ShardState.DONE.value and position not in known:
                 (shard,) = self._store.shards(job.id, after=position - 1, limit=1)
-                known[position] = _words(shard)
+                known[position] = self._words(shard)
         total: Counter[str] = Counter()
         for position, state in states.items():
             if state == ShardState.DONE.value:
@@ -57,5 +63,5 @@ class Tally:
         return len(last[0].payload["items"]) if last else 0
 
 
-def _words(shard: Shard) -> Counter[str]:
+def _verdicts(shard: Shard) -> Counter[str]:
     return Counter(str(row.get("verdict") or "none") for row in (shard.result or {})["rows"])

@@ -7,6 +7,7 @@ from typing import Any
 
 from touchstone.api.schemas import Priority, Progress, Said, Scan, ScanSummary, moment
 from touchstone.api.service import Desk
+from touchstone.report.batch import reason_of
 from worker.jobs.model import Job, JobState, Shard, ShardState
 from worker.jobs.search import newest_progress
 
@@ -28,8 +29,8 @@ def failure(shard: Shard | None) -> Said | None:
     """Why a shard is dead, if it is."""
     if shard is None or shard.state is not ShardState.DEAD:
         return None
-    cause = shard.cause or {}
-    return Said(code=str(cause.get("code", "failed")), message=str(cause.get("message", "It failed.")))
+    reason = reason_of(shard.cause)
+    return Said(code=reason.code, message=reason.message)
 
 
 def _scan(job: Job, shard: Shard | None, progress: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -29,15 +29,18 @@ class Input:
 
 def expand(arguments: Iterable[str]) -> list[Input]:
     """Every file the arguments name, in their order; a file named twice is listed at its first place."""
+    return list(walk(arguments))
+
+
+def walk(arguments: Iterable[str]) -> Iterator[Input]:
+    """`expand`, one by one: of those before, only the paths are kept in memory."""
     seen: set[str] = set()
-    found = []
     for argument in arguments:
         for item in _files_of(argument):
             key = item.path if item.path == STDIN else os.path.abspath(item.path)
             if key not in seen:
                 seen.add(key)
-                found.append(item)
-    return found
+                yield item
 
 
 def read_list(source: str) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import typer
 
 from touchstone.cli import (
+    batch,
     doctor,
     evaluate,
     export,
@@ -21,6 +22,7 @@ from touchstone.cli import (
     lint,
     metrics,
     models,
+    options,
     serve,
     train,
     worker,
@@ -56,34 +58,22 @@ def scan(
     json: Annotated[
         bool, typer.Option("--json", help="One JSON document: a report, or an array of them.")
     ] = False,
-    jsonl: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A report a line; - is standard output.")
-    ] = None,
+    jsonl: options.Jsonl = None,
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A row a file; - is standard output.")
     ] = None,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="One page with heat maps and timelines.")
     ] = None,
-    every: Annotated[
-        float | None, typer.Option(metavar="SECONDS", min=0.001, help="One frame of a video each so often.")
-    ] = None,
-    keyframes: Annotated[
-        bool, typer.Option("--keyframes", help="Only the key frames of a video: fast.")
-    ] = False,
-    max_frames: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="At most so many frames a video.")
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE.onnx", help="Another detector than the default one.")
-    ] = None,
+    every: options.Every = None,
+    keyframes: options.Keyframes = False,
+    max_frames: options.MaxFrames = None,
+    model: options.Model = None,
     device: Annotated[
         Literal["auto", "cpu", "cuda", "tensorrt"] | None, typer.Option(help="Where the detector runs.")
     ] = None,
     jobs: Annotated[int | None, typer.Option(metavar="N", min=1, max=64, help="Decoding processes.")] = None,
-    fail_on: Annotated[
-        Literal["fake"] | None, typer.Option(help="Exit with 10 when a medium has this verdict.")
-    ] = None,
+    fail_on: options.FailOn = None,
     resume: Annotated[
         Path | None,
         typer.Option(metavar="STATE.jsonl", help="Keep reports here; what it already holds is not scanned."),
@@ -91,9 +81,7 @@ def scan(
     from_file: Annotated[
         str | None, typer.Option(metavar="LIST|-", help="Read the paths from a file, or from standard input.")
     ] = None,
-    progress: Annotated[
-        Literal["auto", "json", "none"], typer.Option(help="A bar, JSON lines on standard error, or nothing.")
-    ] = "auto",
+    progress: options.Progress = "auto",
 ) -> None:
     """Give a verdict on pictures and videos.
 
@@ -127,6 +115,7 @@ def scan(
 
 
 for _command in (
+    batch,
     generate,
     forge,
     train,

@@ -108,6 +108,14 @@ def run(options: ScanOptions) -> int:
     return tally.exit_code(options.fail_on_fake)
 
 
+def check_sampling(keyframes: bool, every_seconds: float | None) -> None:
+    """Raise UsageError for a choice of frames that makes no sense."""
+    if keyframes and every_seconds is not None:
+        raise UsageError("--keyframes and --every exclude each other.", "Give one of them.")
+    if every_seconds is not None and not 0 < every_seconds < math.inf:
+        raise UsageError(f"--every {every_seconds} is no stretch of time.", "Give seconds above 0.")
+
+
 def _arguments(options: ScanOptions) -> list[str]:
     listed = read_list(options.from_file) if options.from_file else []
     arguments = [*options.paths, *listed]
@@ -132,10 +140,7 @@ def _refuse_one_file_for_two(options: ScanOptions) -> None:
 
 
 def _sampling(options: ScanOptions, settings: Settings) -> Sampling:
-    if options.keyframes and options.every_seconds is not None:
-        raise UsageError("--keyframes and --every exclude each other.", "Give one of them.")
-    if options.every_seconds is not None and not 0 < options.every_seconds < math.inf:
-        raise UsageError(f"--every {options.every_seconds} is no stretch of time.", "Give seconds above 0.")
+    check_sampling(options.keyframes, options.every_seconds)
     return Sampling(
         mode="keyframes" if options.keyframes else "every",
         every_seconds=options.every_seconds or settings.every_seconds,

@@ -18,18 +18,19 @@ COLUMNS = (
     "generator", "reason", "model", "elapsed_ms",
     "sha256", "width", "height", "duration_s", "false_alarm_rate", "stability", "in_domain", "message",
 )  # fmt: skip
+CLIENT_REF = "client_ref"  # of a batch, behind the others: what its owner calls a medium
 
 
 class CsvWriter:
     """RFC 4180 with a header row; numbers with a point, empty where there is none."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *further: str) -> None:
         self._sink = Sink(path)
-        self._write(COLUMNS)
+        self._write((*COLUMNS, *further))
 
-    def add(self, item: ReportItem) -> None:
-        """Append one row. Raises OutputError."""
-        self._write(row_of(item.report))
+    def add(self, item: ReportItem, *further: object) -> None:
+        """Append one row, with the cells of the `further` columns. Raises OutputError."""
+        self._write((*row_of(item.report), *further))
 
     def close(self) -> None:
         """Finish the file. Raises OutputError."""

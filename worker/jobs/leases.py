@@ -170,6 +170,12 @@ class Leases:
         )
         return self._take_back(held, cause)
 
+    def newest(self) -> float | None:
+        """When the last of the held leases runs out: that moves while a worker lives."""
+        held = select(func.max(shards.c.lease_until)).where(shards.c.state == ShardState.LEASED.value)
+        with translated(), reading(self.store.engine) as connection:
+            return connection.execute(held).scalar()
+
     def depth(self, kinds: Sequence[str] = ()) -> dict[Lane, Depth]:
         """How much waits in each lane."""
         now = self.store.clock()

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import JSON, ColumnElement, Engine, cast, func, select
 
 from worker.jobs.engine import reading, translated
-from worker.jobs.model import Job, JobState, Shard
+from worker.jobs.model import Job, JobState, Shard, ShardState
 from worker.jobs.schema import events, jobs, shards
 from worker.jobs.store import to_job, to_shard
 
@@ -62,6 +62,16 @@ def existing(engine: Engine, candidates: Collection[str]) -> set[str]:
     wanted = select(jobs.c.id).where(jobs.c.id.in_(candidates))
     with translated(), reading(engine) as connection:
         return set(connection.execute(wanted).scalars())
+
+
+def is_open(engine: Engine, job: str) -> bool:
+    """Whether more shards may come: the job waits for more than those it has."""
+    going = (ShardState.READY.value, ShardState.LEASED.value)
+    counted = select(func.count()).where(shards.c.job == job, shards.c.state.in_(going))
+    with translated(), reading(engine) as connection:
+        waiting = connection.execute(counted).scalar_one()
+        remaining: int = connection.execute(select(jobs.c.remaining).where(jobs.c.id == job)).scalar_one()
+    return remaining > waiting
 
 
 def count_states(engine: Engine, tenant: str, *, since: float = 0.0) -> dict[tuple[str, str], int]:

@@ -1,0 +1,73 @@
+"""Reports as one Parquet file: the columns of the CSV with their types, a thousand rows in memory at once.
+
+The only home of pyarrow, which the extra `archives` installs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from evidence.errors import UsageError
+from evidence.verdict import Report
+from touchstone.report.csv import CLIENT_REF, COLUMNS, row_of
+from touchstone.report.sink import unwritable
+
+_ROWS = 1_000
+_NUMBERS = {
+    "fake_probability", "interval_low", "interval_high", "elapsed_ms", "duration_s", "false_alarm_rate",
+}  # fmt: skip
+_COUNTS = {"width", "height"}
+
+
+class ParquetWriter:
+    """One file of row groups. Raises UsageError where pyarrow is missing, OutputError."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ModuleNotFoundError:
+            raise UsageError(
+                "--parquet needs pyarrow, which is not installed.",
+                "Install it: pip install 'touchstone[archives]', or ask for --csv.",
+            ) from None
+        kinds = {
+            **dict.fromkeys((*COLUMNS, CLIENT_REF), pyarrow.string()),
+            **dict.fromkeys(_NUMBERS, pyarrow.float64()),
+            **dict.fromkeys(_COUNTS, pyarrow.int64()),
+        }
+        self.path, self._rows = path, list[tuple[object, ...]]()
+        self._schema = pyarrow.schema(list(kinds.items()))
+        self._table: Any = pyarrow.Table
+        try:
+            self._writer = pyarrow.parquet.ParquetWriter(str(path), self._schema)
+        except OSError as error:
+            raise unwritable(path, error) from None
+
+    def add(self, report: Report, client_ref: str) -> None:
+        """Append one row. Raises OutputError."""
+        row = dict(zip(COLUMNS, row_of(report), strict=True))
+        row["path"] = str(row["path"]).encode("utf-8", "replace").decode()  # its texts are UTF-8
+        self._rows.append((*row.values(), client_ref))
+        if len(self._rows) == _ROWS:
+            self._write()
+
+    def close(self) -> None:
+        """Finish the file. Raises OutputError."""
+        self._write()
+        try:
+            self._writer.close()
+        except OSError as error:
+            raise unwritable(self.path, error) from None
+
+    def _write(self) -> None:
+        names = self._schema.names
+        table = self._table.from_pylist(
+            [dict(zip(names, row, strict=True)) for row in self._rows], schema=self._schema
+        )
+        self._rows.clear()
+        try:
+            self._writer.write_table(table)
+        except OSError as error:
+            raise unwritable(self.path, error) from None
