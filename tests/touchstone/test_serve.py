@@ -8,11 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -38,10 +40,11 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @contextmanager
-def serving(settings: Settings, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(settings: Settings, *arguments: str, **more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The command in a process of its own, and the address it says."""
     names = ("models", "data_dir", "decoders", "threads", "free_bytes")
     environment = {f"TOUCHSTONE_{name.upper()}": str(getattr(settings, name)) for name in names}
+    environment |= {f"TOUCHSTONE_{name.upper()}": value for name, value in more.items()}
     command = [sys.executable, "-m", "touchstone", "serve", "--port", "0", *arguments]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TOUCHSTONE_")}
     with subprocess.Popen(
@@ -134,6 +137,41 @@ def test_small_answers_leave_at_once() -> None:
     # asyncio sets TCP_NODELAY where the protocol is named; else an answer waits 40 ms for the client.
     with listen("127.0.0.1", 0) as door:
         assert door.proto == socket.IPPROTO_TCP
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Keeps what it is told."""
+
+    told: ClassVar[list[dict[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        self.told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_webhooks_are_sent_where_there_are_no_workers(settings: Settings) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as receiver:
+        thread = threading.Thread(target=receiver.serve_forever)
+        thread.start()
+        address = f"http://127.0.0.1:{receiver.server_address[1]}/hook"
+        with (
+            serving(settings, "--workers", "0", webhook_private="true") as (_, url),
+            Client(url) as touchstone,
+        ):
+            hook = touchstone.call("POST", "/v1/webhooks", json={"url": address})["id"]
+            scan = touchstone.submit(b"bytes", webhook=hook)["id"]
+            touchstone.call("POST", f"/v1/scans/{scan}/cancel")
+            end = time.monotonic() + 60
+            while not Receiver.told:
+                assert time.monotonic() < end
+                time.sleep(0.05)
+        receiver.shutdown()
+        thread.join()
+    assert [(one["type"], one["data"]["id"]) for one in Receiver.told] == [("scan.cancelled", scan)]
 
 
 def test_ctrl_c_ends_it_without_a_word(settings: Settings) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import uvicorn
 
 from evidence.errors import SettingsError
 from touchstone.api.app import create_app
+from touchstone.api.service import Service
 from worker.embedded import EmbeddedRunner
 from worker.settings import Settings
+from worker.webhooks import Courier
 
 # Open streams have so long to end when the service does.
 _PATIENCE_SECONDS = 3
@@ -25,8 +27,9 @@ def serve(settings: Settings, *, started: Callable[[str], object]) -> None:
     """
     with contextlib.closing(listen(settings.host, settings.port)) as door:
         runner = EmbeddedRunner(settings) if settings.workers and not settings.broker_url else None
+        app = create_app(settings, runner=runner)
         config = uvicorn.Config(
-            create_app(settings, runner=runner),
+            app,
             log_level="warning",
             access_log=False,  # names of files are nobody's business
             server_header=False,
@@ -34,7 +37,8 @@ def serve(settings: Settings, *, started: Callable[[str], object]) -> None:
             timeout_graceful_shutdown=_PATIENCE_SECONDS,
             lifespan="on",
         )
-        _Server(config, lambda: started(_address(door))).run(sockets=[door])
+        with contextlib.nullcontext() if runner else _delivering(app.state.service):
+            _Server(config, lambda: started(_address(door))).run(sockets=[door])
 
 
 class _Server(uvicorn.Server):
@@ -48,6 +52,18 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._tell()
+
+
+@contextlib.contextmanager
+def _delivering(service: Service) -> Iterator[None]:
+    """Webhooks sent from here: workers on other machines may have no way out."""
+    courier = Courier(service.store, private=service.settings.webhook_private)
+    courier.start()
+    try:
+        yield
+    finally:
+        courier.stop()
+        courier.join(_PATIENCE_SECONDS)
 
 
 def listen(host: str, port: int) -> socket.socket:
