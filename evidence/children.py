@@ -31,26 +31,19 @@ KEPT_BYTES = 64 << 20
 
 
 class Zygote:
-    """The process that children are forked from. Safe to use from several threads."""
+    """The process that children are forked from, replaced when it dies. Safe to use from several threads."""
 
     def __init__(self, limits: DecodeLimits) -> None:
         self._limits = limits
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _START, str(theirs.fileno()), json.dumps(_import_path())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                env={**os.environ, **_ONE_THREAD},
-                start_new_session=True,  # Ctrl-C is for the pool, which ends its children itself
-            )
-        self._control = Channel(ours)
         self._lock = threading.Lock()
+        self._begin()
 
     def fork(self) -> Child:
         """A new child, locked down and ready. Raises `DecoderCrashed` when none can be had."""
+        with self._lock:
+            if self._process.poll() is not None:  # its children ended with it
+                self._control.close()
+                self._begin()
         ours, theirs = socket.socketpair()
         size_bytes = 3 * self._limits.max_pixels + mmap.PAGESIZE
         with theirs, _nameless_file(size_bytes) as file:
@@ -67,11 +60,15 @@ class Zygote:
                     f"No decoder process could be started: {problem}.",
                     "Run `touchstone doctor`; check free memory and the limits on processes.",
                 ) from problem
+        self._children.add(pid)
         return Child(pid, channel, memory, str(level))
 
     def bury(self, child: Child) -> int:
         """Kill a child if it lives and let go of it; the signal that ended it, 0 if none did."""
         child.close()
+        if child.pid not in self._children:
+            return 0  # that of a process that died: its number may be somebody else's by now
+        self._children.discard(child.pid)
         try:
             return int(self._ask({"bury": child.pid})["status"])
         except (Broken, TimeoutError, KeyError):
@@ -85,6 +82,21 @@ class Zygote:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def _begin(self) -> None:
+        self._children: set[int] = set()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _START, str(theirs.fileno()), json.dumps(_import_path())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env={**os.environ, **_ONE_THREAD},
+                start_new_session=True,  # Ctrl-C is for the pool, which ends its children itself
+            )
+        self._control = Channel(ours)
 
     def _ask(self, request: Message, descriptors: tuple[int, ...] = ()) -> Message:
         with self._lock:

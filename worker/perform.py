@@ -20,6 +20,7 @@ from typing import Any
 from evidence.errors import (
     Abandoned,
     BadRow,
+    DecoderCrashed,
     ModelError,
     SettingsError,
     TouchstoneError,
@@ -27,6 +28,7 @@ from evidence.errors import (
 )
 from exports.files import write_whole
 from worker.generating import generate
+from worker.jobs.leases import MOST_ATTEMPTS
 from worker.jobs.model import Lease, Plain
 from worker.keeping import Keeper
 from worker.media import MediaStore
@@ -139,13 +141,14 @@ def perform_all(leases: Sequence[Lease], tools: Tools) -> Iterator[Outcome]:
 
 
 def _scan(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Iterator[Outcome]:
-    for lease, (scanned,) in _scanned(leases, options, tools):
-        yield Outcome(lease, _with_pictures(lease, scanned, tools.media))
+    for lease, rows in _scanned(leases, options, tools):
+        yield _worth_another(lease, rows) or Outcome(lease, _with_pictures(lease, rows[0], tools.media))
 
 
 def _batch(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Iterator[Outcome]:
     for lease, rows in _scanned(leases, options, tools):
-        yield Outcome(lease, {"rows": [scanned.report.to_dict() for scanned in rows]})
+        result = {"rows": [scanned.report.to_dict() for scanned in rows]}
+        yield _worth_another(lease, rows) or Outcome(lease, result)
 
 
 def _generate(leases: Sequence[Lease], _: ScanOptions, tools: Tools) -> Iterator[Outcome]:
@@ -204,6 +207,15 @@ def _scanned(
         yield from known()
     finally:
         tools.unwatch()
+
+
+def _worth_another(lease: Lease, rows: Sequence[Scanned]) -> Outcome | None:
+    """A failed attempt when a decode child died, maybe not of the file; what the last attempt says counts."""
+    reasons = [scanned.report.reason for scanned in rows]
+    crashed = next((reason for reason in reasons if reason and reason.code == DecoderCrashed.code), None)
+    if crashed is None or lease.attempt >= MOST_ATTEMPTS:
+        return None
+    return Outcome(lease, cause={"code": crashed.code, "message": crashed.message})
 
 
 def _with_pictures(lease: Lease, scanned: Scanned, media: MediaStore) -> dict[str, Any]:

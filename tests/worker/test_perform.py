@@ -14,7 +14,9 @@ from evidence.video import write_video
 from tests.tiny_detector import picture
 from tests.worker_service import Shop
 from worker.jobs.leases import Leases
-from worker.requests import BatchItem, BatchRequest, open_batch
+from worker.keeping import Keeper
+from worker.perform import Tools, perform_all
+from worker.requests import BatchItem, BatchRequest, ScanOptions, open_batch
 from worker.scanner import Scanner
 
 
@@ -136,3 +138,19 @@ def test_a_shard_that_was_tried_before_is_claimed_alone(shop: Shop) -> None:
 
     assert [len(claim) for claim in claims] == [1, 1, 1]
     assert sorted(claim[0].attempt for claim in claims) == [1, 2, 2]
+
+
+def test_a_decoder_that_was_killed_costs_an_attempt_and_not_the_file(shop: Shop) -> None:
+    shop.scan(shop.picture(6))
+    leases = Leases(shop.store)
+    first = leases.claim("test", ["scan"])
+
+    with Keeper(leases, 60.0) as keeper, Tools(shop.settings, shop.media, keeper, lambda *_: None) as tools:
+        zygote = tools.scanner(ScanOptions())._pool._zygote
+        assert zygote is not None
+        zygote._process.kill()
+        zygote._process.wait()
+        outcomes = list(perform_all(first, tools))
+
+    assert outcomes[0].result is not None, outcomes[0].cause
+    assert outcomes[0].result["report"]["verdict"] == "fake"
