@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from generators.contract import AdversarialModel
+from generators.contract import AdversarialModel, TrainingData
+from generators.training.budget import rng_at
 
 # The half-life never exceeds this share of what was seen, so early averages forget the random start
 # (Karras et al. 2020, StyleGAN2-ADA's `ema_rampup`).
 RAMP = 0.05
 
+# Batches on which the running statistics of an average are measured.
+SETTLING = 16
+
 
 class MovingAverage:
-    """A copy of `generator` whose weights follow it; buffers (running statistics) are copied as they are."""
+    """A copy of `generator` whose weights follow it; buffers are copied as they are, until it settles."""
 
     def __init__(self, generator: nn.Module, half_life_images: float) -> None:
         self.generator = copy.deepcopy(generator).eval().requires_grad_(False)
@@ -32,6 +37,37 @@ class MovingAverage:
             average.lerp_(weight, 1.0 - keep)
         for copied, buffer in zip(self.generator.buffers(), generator.buffers(), strict=True):
             copied.copy_(buffer)
+
+    def settle(self, model: AdversarialModel, data: TrainingData, *, seed: int, step: int) -> None:
+        """Give batch norms the statistics of what they meet in samples, drawn by (seed, step).
+
+        Those copied belong to weights that move about; averaged weights answer more faintly. TAC-GAN after
+        17 000 images drew dark faces at a `fid_ratio` of 0.39 with them, and of 0.026 with its own.
+        """
+        device = next(self.generator.parameters()).device
+
+        def draw(n: int) -> None:
+            batch = data.draw(model.batch_size(), rng_at(seed, step, f"settling data{n}"), device)
+            model.sample(batch, batch.size, rng_at(seed, step, f"settling{n}", device))
+
+        with self.applied_to(model):
+            self.measure(draw)
+
+    @torch.no_grad()
+    def measure(self, draw: Callable[[int], object]) -> None:
+        """Replace the norms' statistics by their means over batches 0, 1, ... that `draw` puts through."""
+        norms = [
+            layer
+            for layer in self.generator.modules()
+            if isinstance(layer, _BatchNorm) and layer.track_running_stats
+        ]
+        momenta = [layer.momentum for layer in norms]
+        for n in range(SETTLING if norms else 0):
+            for layer in norms:
+                layer.train().momentum = 1 / (n + 1)  # the first replaces what was there
+            draw(n)
+        for layer, momentum in zip(norms, momenta, strict=True):
+            layer.eval().momentum = momentum
 
     @contextmanager
     def applied_to(self, model: AdversarialModel) -> Iterator[None]:

@@ -188,6 +188,7 @@ class _Sitting:
     def show(self) -> None:
         """Write a sheet of samples, and say so when they have become alike."""
         run = self.run
+        run.ema.settle(run.model, run.data, seed=run.seed, step=run.step)
         samples = run.samples(self.grid_batch, rng_at(run.seed, 0, "grid", run.device))
         inputs = run.model.shown(self.grid_batch)
         save_sheet(self.out / "samples" / f"{run.images_seen:09d}.png", samples, inputs)

@@ -44,6 +44,27 @@ def test_a_half_life_of_nothing_follows_the_live_weights() -> None:
     assert average.generator[0].weight.item() == 1.0
 
 
+def test_settled_statistics_are_those_of_what_the_average_meets() -> None:
+    average, live = _moved(1.0)
+    average.half_life_images = 10.0
+    average.update(live, images=10, images_seen=1_000_000)  # weight 0.5, statistics of the live one
+    torch.nn.init.zeros_(average.generator[0].bias)
+    average.measure(lambda n: average.generator(torch.tensor([[2.0], [6.0]]) + n))
+    # Half of 4 + n for n from 0 to 15, and half of a spread of 2, unbiased.
+    norm = average.generator[1]
+    assert norm.running_mean.item() == pytest.approx((4 + 7.5) / 2)
+    assert norm.running_var.item() == pytest.approx(2.0, rel=1e-5)
+    assert not norm.training
+    assert norm.momentum == live[1].momentum
+
+
+def test_a_norm_that_no_sample_passes_keeps_its_statistics() -> None:
+    average, live = _moved(1.0)
+    average.update(live, images=1, images_seen=1_000_000)
+    average.measure(lambda n: None)
+    assert average.generator[1].running_mean.item() == 5.0
+
+
 def test_within_the_block_the_model_samples_from_the_average_in_eval_mode() -> None:
     model = toy().train()
     live = model.generator

@@ -17,6 +17,7 @@ from evidence.errors import ConfigMismatch, Diverged, OutputError, TrainingError
 from generators.contract import Optimisation
 from generators.training import checkpoint
 from generators.training.loop import Cadence, Progress, train
+from generators.training.step import Run
 from tests.toy_gan import ToyConfig, pictures, toy
 
 BUSY = Cadence(log_seconds=0.0, sample_seconds=1e9, checkpoint_seconds=0.0)
@@ -69,6 +70,17 @@ def test_a_run_killed_with_kill_9_ends_with_the_weights_of_an_uninterrupted_one(
         assert all(torch.equal(whole[part][key], resumed[part][key]) for key in whole[part])
     steps = [line["step"] for line in _lines(tmp_path / "killed") if "losses" in line]
     assert sorted(set(steps)) == list(range(1, 9))  # each step told, none lost
+
+
+def test_a_finished_run_keeps_its_average_with_statistics_of_its_own(tmp_path: Path) -> None:
+    train(toy(), pictures(), out=tmp_path, seed=7, device="cpu", cadence=QUIET)
+    state = checkpoint.load(tmp_path)
+    run = Run(toy(), pictures(), seed=7, device=torch.device("cpu"))
+    run.restore(state)
+    run.ema.settle(run.model, run.data, seed=7, step=run.step)
+    kept, settled = state["ema"]["norm.running_mean"], run.ema.generator.norm.running_mean
+    assert torch.equal(kept, settled)
+    assert not torch.equal(kept, state["model"]["generator.norm.running_mean"])
 
 
 def test_a_folder_with_a_run_is_never_overwritten(tmp_path: Path) -> None:
