@@ -135,6 +135,15 @@ def test_the_stages_of_attngan_double_twice_and_their_reals_are_means() -> None:
     assert torch.allclose(views[0].mean((2, 3)), batch.images.mean((2, 3)), atol=1e-6)
 
 
+def test_a_discriminator_without_norms_tells_pictures_apart_before_it_has_learnt() -> None:
+    model = catalogue.create("tac_gan", "shipped")
+    assert not model.config.discriminator_norm
+    grey = torch.linspace(-1, 1, 8)[:, None, None, None].expand(8, 3, 64, 64)
+    (logits,) = model.discriminator(grey, torch.zeros(8, model.config.text))
+    # First weights of 0.02 put them 0.005 apart: nothing beside the classes' part of the loss.
+    assert logits[:, 0].max() - logits[:, 0].min() > 0.1
+
+
 class _Lamps:
     """Pictures that are bright where the caption's one word says so, dark where it says that."""
 
