@@ -177,7 +177,7 @@ def test_it_learns_to_draw_what_the_caption_says(name: str) -> None:
         total_images=10_000,
     )
     fresh = catalogue.build(name, model.fitted(_Lamps()), model.optimisation)
-    run = Run(fresh, _Lamps(), seed=0, device=torch.device("cpu"))
+    run = Run(fresh, _Lamps(), seed=1, device=torch.device("cpu"))
     for _ in range(120):  # 40 of them for the encoders
         run.advance()
     batch = _Lamps().draw(40, _rng())
