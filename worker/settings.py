@@ -79,6 +79,10 @@ class Settings(BaseSettings):
     )
 
     webhook_private: bool = Field(False, description="webhooks may go to addresses of your own network")
+    webhook_sender: bool = Field(
+        True,
+        description="whether Celery workers send webhooks, as the API does; false where they have no way out",
+    )
 
     every_seconds: float = Field(
         0.5, gt=0, allow_inf_nan=False, description="one frame of a video each so many seconds"

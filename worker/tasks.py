@@ -20,7 +20,7 @@ from worker.jobs.leases import Leases
 from worker.jobs.store import JobStore
 from worker.jobs.telling import untold
 from worker.media import MediaStore
-from worker.settings import load_settings
+from worker.settings import Settings, load_settings
 from worker.sweeping import sweep
 from worker.webhooks import Courier
 from worker.workman import Workman
@@ -81,6 +81,11 @@ class Steward(threading.Thread):
                     shard.apply_async((number,), queue=QUEUES[lane], connection=connection)
 
 
+def courier_of(settings: Settings, store: JobStore) -> Courier | None:
+    """Who sends webhooks from a worker of these settings, if it has a way out."""
+    return Courier(store, private=settings.webhook_private) if settings.webhook_sender else None
+
+
 _workman: Workman | None = None
 _steward: Steward | None = None
 _courier: Courier | None = None
@@ -108,8 +113,9 @@ def _begin(**_: Any) -> None:
     store, media = _stores()
     _steward = Steward(store, media)
     _steward.start()
-    _courier = Courier(store, private=load_settings().webhook_private)
-    _courier.start()
+    _courier = courier_of(load_settings(), store)
+    if _courier is not None:
+        _courier.start()
 
 
 @signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]

@@ -76,6 +76,12 @@ def test_redis_postgres_and_workers_are_reached_from_inside_alone() -> None:
     assert STACK["networks"]["inside"]["internal"] is True
 
 
+def test_webhooks_are_left_to_the_one_that_has_a_way_out() -> None:
+    assert "front" in SERVICES["api"]["networks"]
+    for name in ("worker-cpu", "worker-gpu"):
+        assert SERVICES[name]["environment"]["TOUCHSTONE_WEBHOOK_SENDER"] == "false"
+
+
 def test_what_is_published_listens_on_this_machine_unless_told_otherwise() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert set(published) == {"api", "flower", "grafana"}

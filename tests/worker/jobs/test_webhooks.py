@@ -20,6 +20,8 @@ from worker.jobs.hooks import Webhooks
 from worker.jobs.leases import Leases
 from worker.jobs.model import NewJob
 from worker.jobs.store import JobStore
+from worker.settings import load_settings
+from worker.tasks import courier_of
 from worker.webhooks import PAUSES_SECONDS, Courier, signed
 
 
@@ -101,6 +103,17 @@ def test_the_end_of_a_job_is_told_once_and_signed(
     )
     (delivery,) = Webhooks(store).deliveries("local", hook.id)
     assert (delivery.state, delivery.status, delivery.attempts) == ("delivered", 204, 1)
+
+
+def test_a_worker_without_a_way_out_sends_nothing(store: JobStore, receiver: Receiver) -> None:
+    hook, _ = Webhooks(store).add("local", receiver.url)
+    end_a_job(store, hook.id)
+
+    assert courier_of(load_settings(webhook_sender=False, webhook_private=True), store) is None
+    courier = courier_of(load_settings(webhook_private=True), store)
+
+    assert courier is not None
+    assert (courier.deliver(), len(receiver.got)) == (True, 1)
 
 
 def test_a_receiver_that_fails_is_tried_again_until_the_message_is_dead(
