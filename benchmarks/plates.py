@@ -29,11 +29,12 @@ from generators.data.pairs import CAMVID
 
 WIDTH = 768  # of a plate, at most
 SEED = 0
+# As the captions are worded that the systems learned from; of other wordings they know less.
 CAPTIONS = (
-    "a person with a wide smile",
-    "a person with a closed mouth and no smile",
-    "a person with an open mouth",
-    "a face turned to the left",
+    "a photo of a person who is smiling, facing the camera, with the mouth closed",
+    "a photo of a person who is not smiling, facing the camera, with the mouth closed",
+    "a photo of a person who is smiling, looking to the left, with the mouth closed",
+    "a photo of a person who is not smiling, looking to the right, with the mouth closed",
 )
 EXPRESSIONS = ("smile", "surprise", "anger", "sadness")
 ANGLES = (-40, -20, 0, 20, 40)
