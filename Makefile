@@ -29,8 +29,10 @@ fix: $(DEV)/.ready
 bench: $(DEV)/.ready  ## end to end and stage by stage, beside the bare limit
 	$(DEV)/bin/python -m benchmarks.scan
 
-soak: $(DEV)/.ready services  ## the long runs: 50 000 requests that the API's description allows or forbids
+soak: $(DEV)/.ready services  ## the long runs: 50 000 requests that the API's description allows or forbids, two kill storms
 	$(DEV)/bin/python -m benchmarks.fuzz_api --cases 50000
+	$(DEV)/bin/python -m benchmarks.kill_storm --on embedded
+	$(DEV)/bin/python -m benchmarks.kill_storm --on redis
 
 train: $(DEV)/.ready  ## the release, from data to exported, calibrated, carded models
 	$(DEV)/bin/python -m benchmarks.release

@@ -1,0 +1,240 @@
+"""Accepts jobs and kills at random whatever works on them: what is lost, counted twice, stuck or different?
+
+    python -m benchmarks.kill_storm --jobs 10000 --seconds 300 --on embedded
+    python -m benchmarks.kill_storm --jobs 10000 --seconds 300 --on redis
+
+Embedded, the victims are `touchstone serve`, its workers and their decode children; on Redis two
+`touchstone worker` and their decode children, and Redis forgets everything at every fifth kill.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from benchmarks.machine import machine
+from benchmarks.media import photo_like
+from worker.jobs.leases import Leases
+from worker.jobs.model import Lane, ShardState
+from worker.jobs.store import JobStore
+from worker.media import MediaStore
+from worker.requests import ScanRequest, scan_job
+from worker.scanner import Scanner
+from worker.settings import load_settings
+
+LEASE_SECONDS = 5.0
+# So long a service may take to have all its kinds of processes running.
+READY_SECONDS = 30.0
+
+Start = Callable[[], subprocess.Popen[bytes]]
+PICTURES, SIDE_PX = 8, 128
+KILL_EVERY_SECONDS = (1.0, 5.0)
+# What is left when the storm is over must be done within so long, at the pace of a calm run.
+STUCK_SECONDS = 900.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the figures; 1 when anything was lost, counted twice, stuck or different."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=10_000, help="jobs to accept")
+    parser.add_argument("--seconds", type=float, default=300.0, help="how long it storms, at most")
+    parser.add_argument("--on", choices=("embedded", "redis"), default="embedded")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        return _storm(Path(folder), given)
+
+
+def _storm(folder: Path, given: argparse.Namespace) -> int:
+    settings = load_settings(data_dir=folder / "data")
+    store = JobStore(settings.store_url)
+    media = MediaStore(settings.media_folder, max_bytes=settings.max_bytes)
+    paths = _pictures(folder)
+    with Scanner(settings) as scanner:
+        calm = [_comparable(scanned.named(path.name).report.to_dict())
+                for path, scanned in zip(paths, scanner.scan_all(map(str, paths)), strict=True)]  # fmt: skip
+    jobs = _accept(store, media, paths, given.jobs)
+    services = _services(folder, given.on)
+    rng, killed, started = random.Random(given.seed), Counter[str](), time.monotonic()
+    try:
+        while _waiting(store) and time.monotonic() - started < given.seconds:
+            time.sleep(rng.uniform(*KILL_EVERY_SECONDS))
+            killed[services.kill_one(rng)] += 1
+        stormed = time.monotonic() - started
+        while _waiting(store) and time.monotonic() - started < given.seconds + STUCK_SECONDS:
+            services.revive()
+            time.sleep(0.5)
+        ended = time.monotonic() - started
+    finally:
+        services.end()
+    found = _count(store, jobs, calm)
+    row = {"on": given.on, "jobs": given.jobs, "storm_seconds": round(stormed), "seconds": round(ended),
+           "killed": dict(killed), **found}  # fmt: skip
+    print(json.dumps({**row, **machine()}, indent=1))
+    store.close()
+    return int(any(found[name] for name in ("lost", "counted_twice", "stuck", "different")))
+
+
+class _Services:
+    """Processes that work on the jobs, each started again once it is dead."""
+
+    def __init__(self, starts: list[Start], kinds: Sequence[str], flush: Callable[[], None]) -> None:
+        self._starts, self._kinds, self._flush, self._kills = starts, kinds, flush, 0
+        self._running = [start() for start in starts]
+
+    def kill_one(self, rng: random.Random) -> str:
+        """SIGKILL one process of ours or of theirs, each kind as likely, once all kinds are there."""
+        kinds: dict[str, list[int]] = {}
+        end = time.monotonic() + READY_SECONDS
+        while len(kinds) < len(self._kinds) and time.monotonic() < end:
+            self.revive()
+            time.sleep(0.2)
+            kinds = {}
+            for service in self._running:
+                for process, depth in _tree(service.pid):
+                    kinds.setdefault(self._kinds[min(depth, len(self._kinds) - 1)], []).append(process)
+        self._kills += 1
+        if self._kills % 5 == 0:
+            self._flush()
+        kind = rng.choice(sorted(kinds))
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(rng.choice(kinds[kind]), signal.SIGKILL)
+        return kind
+
+    def revive(self) -> None:
+        """Start again what is dead."""
+        for place, service in enumerate(self._running):
+            if service.poll() is not None:
+                self._running[place] = self._starts[place]()
+
+    def end(self) -> None:
+        """Stop all of it."""
+        for service in self._running:
+            service.terminate()
+        for service in self._running:
+            service.wait(60)
+
+
+def _services(folder: Path, on: str) -> _Services:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
+        "TOUCHSTONE_DATA_DIR": str(folder / "data"),
+        "TOUCHSTONE_LEASE_SECONDS": str(LEASE_SECONDS),
+        "TOUCHSTONE_WORKERS": "2",
+        "TOUCHSTONE_DECODERS": "1",
+    }
+
+    def start(*command: str, **more: str) -> subprocess.Popen[bytes]:
+        with (folder / "log").open("ab") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=environment | more)
+
+    touchstone = (sys.executable, "-m", "touchstone")
+    if on == "embedded":
+        return _Services(
+            [lambda: start(*touchstone, "serve", "--port", "0")],
+            ("service", "worker", "decode child"),
+            lambda: None,
+        )
+    socket = folder / "redis.sock"
+    redis = start("redis-server", "--port", "0", "--unixsocket", str(socket), "--save", "")
+    while not socket.exists():
+        time.sleep(0.05)
+    services = _Services(
+        [lambda: start(*touchstone, "worker", TOUCHSTONE_BROKER_URL=f"redis+socket://{socket}")] * 2,
+        ("worker", "decode child"),
+        lambda: _flush(socket),
+    )
+    stop = services.end
+
+    def end() -> None:
+        stop()
+        redis.terminate()
+        redis.wait(60)
+
+    services.end = end  # type: ignore[method-assign]
+    return services
+
+
+def _flush(socket: Path) -> None:
+    subprocess.run(["redis-cli", "-s", str(socket), "FLUSHALL"], check=True, capture_output=True)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    paths = [folder / f"{number}.png" for number in range(PICTURES)]
+    for number, path in enumerate(paths):
+        cv2.imwrite(str(path), photo_like(SIDE_PX, SIDE_PX, seed=number)[:, :, ::-1])
+    return paths
+
+
+def _accept(store: JobStore, media: MediaStore, paths: list[Path], count: int) -> list[str]:
+    jobs = []
+    for number in range(count):
+        path = paths[number % len(paths)]
+        with media.receive() as receiving:
+            receiving.write(path.read_bytes())
+            stored = receiving.finish()
+        jobs.append(store.submit(scan_job(ScanRequest(stored.sha256, path.name, stored.size_bytes)))[0].id)
+    return jobs
+
+
+def _waiting(store: JobStore) -> int:
+    depth = Leases(store).depth()
+    return sum(depth[lane].ready + depth[lane].leased for lane in Lane)
+
+
+def _count(store: JobStore, jobs: list[str], calm: list[dict[str, Any]]) -> dict[str, int]:
+    found = Counter[str](lost=0, counted_twice=0, stuck=0, different=0, given_up=0, attempts=0)
+    for number, job in enumerate(jobs):
+        shards = store.shards(job)
+        ends = [event for event in store.events(job) if event.kind in ("done", "failed")]
+        found["lost"] += len(shards) != 1
+        found["counted_twice"] += len(ends) > 1 or store.get(job).remaining < 0
+        found["stuck"] += not ends
+        for shard in shards:
+            found["attempts"] += shard.attempts
+            found["given_up"] += shard.state is ShardState.DEAD
+            if shard.result is not None:
+                same = _comparable(shard.result["report"]) == calm[number % len(calm)]
+                found["different"] += not same
+    return dict(found)
+
+
+def _comparable(report: dict[str, Any]) -> dict[str, Any]:
+    """A report without what differs from run to run: times, and the id, which is the job's."""
+    plain = json.loads(json.dumps(report))
+    models = [{**model, "ms": 0} for model in plain["models"]]
+    return {**plain, "models": models, "id": "", "timings": {}}
+
+
+def _tree(root: int) -> list[tuple[int, int]]:
+    """A process and all that descend from it, each with its depth below."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(stat.parent.name))
+    found, left = [], [(root, 0)]
+    while left:
+        process, depth = left.pop()
+        found.append((process, depth))
+        left += [(child, depth + 1) for child in children.get(process, [])]
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
