@@ -168,13 +168,14 @@ def test_a_video_shows_its_timeline_its_segments_and_the_frame_in_the_picture(
 
 
 def test_a_region_is_drawn_where_it_lies_in_the_medium(tmp_path: Path, photo: Pixels) -> None:
-    # The preview may be smaller than the medium: places are shares of the medium's size.
+    # The preview may be smaller than the medium: the drawing has the medium's own pixels as its unit.
     report = _report("a.jpg", regions=(Region((64, 48, 128, 144), "face", 0.99),))
 
     write_html([ReportItem(report, photo[::2, ::2])], tmp_path / "report.html", made_at=NOON)
 
     content = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "left:25.0%;top:25.0%;width:25.0%;height:50.0%" in content
+    assert 'class="boxes" viewBox="0 0 256 192"' in content
+    assert '<rect x="64" y="48" width="64" height="96"/>' in content
 
 
 def test_reals_give_way_when_the_pictures_grow_too_many(tmp_path: Path, photo: Pixels) -> None:

@@ -23,16 +23,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-import jinja2
 from markupsafe import Markup
 
 from evidence.errors import OutputError
-from evidence.verdict import SCHEMA, Report
+from evidence.verdict import SCHEMA
 from touchstone.report import figures, wording
+from touchstone.report.article import FOLDER, article, environment
 from touchstone.report.item import ReportItem
 from worker.pictures import coarse
-
-_FOLDER = Path(__file__).parent
 
 # Without script the heat map shows at its usual strength; with it a slider appears.
 _SCRIPT = (
@@ -74,7 +72,7 @@ class HtmlWriter:
         self.path = path
         self.options = options or HtmlOptions()
         self.made_at = made_at or datetime.now(UTC)
-        self._environment = _environment()
+        self._environment = environment()
         self._counts: Counter[str] = Counter()
         self._picture_bytes = 0
         self._target = Path(os.path.realpath(path))
@@ -107,7 +105,7 @@ class HtmlWriter:
         try:
             self._rows.write(self._environment.get_template("row.html").render(view))
             if full:
-                view |= self._pictures(item) | _facts(report)
+                view |= self._pictures(item) | article(report)
                 self._articles.write(self._environment.get_template("item.html").render(view))
         except OSError as error:
             raise _unwritable(self.path, error) from error
@@ -160,7 +158,7 @@ class HtmlWriter:
             schema=SCHEMA,
             counts=self._counts,
             total=self._counts.total(),
-            style=Markup((_FOLDER / "report.css").read_text(encoding="utf-8")),
+            style=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),
             script=Markup(_SCRIPT),
             script_hash=base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode(),
         )
@@ -199,60 +197,6 @@ def write_html(
     with HtmlWriter(path, options, made_at) as writer:
         for item in items:
             writer.add(item)
-
-
-def _facts(report: Report) -> dict[str, Any]:
-    """What an article says beside the pictures: sentences, plot, and the file's own facts in order."""
-    media = report.media
-    facts: list[tuple[str, object]] = [("SHA-256", media.get("sha256", ""))]
-    if media.get("width") and media.get("height"):
-        facts.append(("Picture", f"{media['width']} × {media['height']} px"))
-    if media.get("size_bytes"):
-        facts.append(("Size", wording.size(media["size_bytes"])))
-    facts.append(("Type", " · ".join(str(media[key]) for key in ("mime", "codec") if media.get(key))))
-    if jpeg := media.get("jpeg"):
-        facts.append(("JPEG", f"quality {jpeg['quality']}, chroma {jpeg['sampling']}"))
-    if media.get("duration_s"):
-        facts.append(("Duration", wording.clock(media["duration_s"])))
-    if media.get("frames") and media.get("kind") != "image":
-        rate = f", {media['fps_mode']} rate" if media.get("fps_mode") else ""
-        facts.append(("Frames", f"{media['frames']:,}{rate}"))
-    if media.get("rotation"):
-        facts.append(("Rotation", f"{media['rotation']}°"))
-    return {
-        "facts": [(name, value) for name, value in facts if value],
-        "quote": wording.quotable(report),
-        "caution": wording.caution(report),
-        "stability": wording.stability(report),
-        "false_alarms": wording.false_alarms(report),
-        "timeline": figures.timeline(report),
-        "claims": list(_claims(report)),
-    }
-
-
-def _claims(report: Report) -> Iterable[tuple[str, object]]:
-    """What the file says of itself: Content Credentials and metadata, flat, in order."""
-    for source, said in report.provenance.items():
-        if isinstance(said, dict):
-            yield from ((f"{source}: {name}", value) for name, value in said.items())
-        elif isinstance(said, (list, tuple)):
-            yield from ((source, value) for value in said)
-        elif said:
-            yield source, said
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-    for name in ("between", "percent", "clock", "size", "visible", "headline", "noun", "stretch"):
-        environment.filters[name] = getattr(wording, name)
-    return environment
 
 
 def _takes_a_stream(target: Path) -> bool:

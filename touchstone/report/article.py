@@ -1,0 +1,69 @@
+"""What the report and the web page say alike: the facts of an article, and the templates' environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from evidence.verdict import Report
+from touchstone.report import figures, wording
+
+FOLDER = Path(__file__).parent
+
+
+def article(report: Report) -> dict[str, Any]:
+    """What an article says beside the pictures: sentences, plot, and the file's own facts in order."""
+    media = report.media
+    facts: list[tuple[str, object]] = [("SHA-256", media.get("sha256", ""))]
+    if media.get("width") and media.get("height"):
+        facts.append(("Picture", f"{media['width']} × {media['height']} px"))
+    if media.get("size_bytes"):
+        facts.append(("Size", wording.size(media["size_bytes"])))
+    facts.append(("Type", " · ".join(str(media[key]) for key in ("mime", "codec") if media.get(key))))
+    if jpeg := media.get("jpeg"):
+        facts.append(("JPEG", f"quality {jpeg['quality']}, chroma {jpeg['sampling']}"))
+    if media.get("duration_s"):
+        facts.append(("Duration", wording.clock(media["duration_s"])))
+    if media.get("frames") and media.get("kind") != "image":
+        rate = f", {media['fps_mode']} rate" if media.get("fps_mode") else ""
+        facts.append(("Frames", f"{media['frames']:,}{rate}"))
+    if media.get("rotation"):
+        facts.append(("Rotation", f"{media['rotation']}°"))
+    return {
+        "facts": [(name, value) for name, value in facts if value],
+        "quote": wording.quotable(report),
+        "caution": wording.caution(report),
+        "stability": wording.stability(report),
+        "false_alarms": wording.false_alarms(report),
+        "timeline": figures.timeline(report),
+        "claims": list(_claims(report)),
+    }
+
+
+def environment(*folders: Path) -> jinja2.Environment:
+    """Templates of `folders`, then of the report, with the filters that put numbers into words."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([*folders, FOLDER]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    for name in ("between", "percent", "clock", "size", "visible", "headline", "noun", "stretch"):
+        environment.filters[name] = getattr(wording, name)
+    return environment
+
+
+def _claims(report: Report) -> Iterable[tuple[str, object]]:
+    """What the file says of itself: Content Credentials and metadata, flat, in order."""
+    for source, said in report.provenance.items():
+        if isinstance(said, dict):
+            yield from ((f"{source}: {name}", value) for name, value in said.items())
+        elif isinstance(said, (list, tuple)):
+            yield from ((source, value) for value in said)
+        elif said:
+            yield source, said
