@@ -42,8 +42,12 @@ def test_every_module_of_the_tree_is_in_the_wheel(wheel_names: set[str]) -> None
     assert modules - wheel_names == set()
 
 
-def test_the_shipped_models_and_the_report_template_are_in_the_wheel(wheel_names: set[str]) -> None:
+def test_the_shipped_models_and_what_reports_and_pages_are_made_of_are_in_the_wheel(
+    wheel_names: set[str],
+) -> None:
     rows = json.loads((ROOT / "exports/models/models.json").read_text(encoding="utf-8"))["models"]
     wanted = {f"exports/models/{row['file']}" for row in rows} | {"exports/models/models.json"}
-    wanted |= {f"touchstone/report/{name}" for name in ("frame.html", "row.html", "item.html", "report.css")}
+    for folder, kinds in (("report", {".html", ".css"}), ("web", {".html", ".css", ".js", ".svg"})):
+        parts = (ROOT / "touchstone" / folder).rglob("*")
+        wanted |= {str(path.relative_to(ROOT)) for path in parts if path.suffix in kinds}
     assert wanted - wheel_names == set()

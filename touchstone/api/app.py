@@ -24,12 +24,15 @@ from touchstone.api import (
 )
 from touchstone.api.service import Runner, Service
 from touchstone.api.shield import Shield, host_names
+from touchstone.web.pages import add_pages
 from worker.jobs.store import JobStore
 from worker.media import MediaStore
 from worker.settings import Settings
 
 _PARTS = (scans, results, events, batches, generations, webhooks, models, health)
-STREAMED: frozenset[tuple[str, str]] = frozenset({("POST", "/v1/scans"), ("POST", "/v1/batches")})
+STREAMED: frozenset[tuple[str, str]] = frozenset(
+    {("POST", "/v1/scans"), ("POST", "/v1/batches"), ("POST", "/scans")}
+)
 
 
 def create_app(
@@ -63,6 +66,7 @@ def create_app(
 
     app = bare_app(life)
     app.state.service = service
+    add_pages(app)
     problems.install(app)
     app.add_middleware(
         Shield,

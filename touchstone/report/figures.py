@@ -24,7 +24,7 @@ class Timeline:
     """The plot of a video's scores in a box of 1000 x 100 units, y downwards.
 
     `line` and `dots` are SVG path data; `worst` is the (x, y) of the highest score; `ticks` are pairs of
-    x in 0..1 and seconds.
+    x in 0..1 and seconds; `start` and `end` are the seconds at its edges.
     """
 
     line: str
@@ -33,6 +33,8 @@ class Timeline:
     worst_point: TimelinePoint
     bands: tuple[tuple[float, float], ...]
     ticks: tuple[tuple[float, float], ...]
+    start: float
+    end: float
 
 
 def preview_uri(pixels: Pixels) -> str:
@@ -82,6 +84,8 @@ def timeline(report: Report) -> Timeline | None:
         worst_point=worst,
         bands=tuple(_band(part, start, span) for part in report.segments),
         ticks=tuple(((second - start) / span, second) for second in _round_seconds(start, end)),
+        start=start,
+        end=end,
     )
 
 

@@ -1,0 +1,159 @@
+"""The pages over a stand-in for the API, served at an address, and a real Chromium."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from playwright.sync_api import Browser, sync_playwright
+
+from evidence.jpeg import encode_jpeg
+from evidence.medium import Pixels
+from evidence.verdict import (
+    Finding,
+    ModelUse,
+    Reason,
+    Region,
+    Report,
+    Segment,
+    Stability,
+    Threshold,
+    TimelinePoint,
+)
+from tests.touchstone.web.stub import Stub
+
+THRESHOLD = Threshold("pooled", 0.86, 0.01, "held-out photographs", 1204)
+
+
+def plain_report(name: str = "a.jpg", verdict: str | None = "fake", **fields: Any) -> dict[str, Any]:
+    """A report as the API gives it."""
+    chance = {"fake": 0.97, "real": 0.04, "uncertain": 0.5}.get(verdict or "")
+    media = {
+        "path": name, "sha256": "ab" * 32, "kind": "image", "mime": "image/jpeg", "size_bytes": 61_300,
+        "width": 256, "height": 192, "duration_s": None, "frames": 1, "fps_mode": None, "rotation": None,
+        "codec": "jpeg", "jpeg": {"quality": 90, "sampling": "4:2:0"},
+    }  # fmt: skip
+    given: dict[str, Any] = {
+        "media": media | fields.pop("media", {}),
+        "status": "ok" if verdict else "unable",
+        "reason": None if verdict else Reason("damaged", "The file is cut short. Fetch it again."),
+        "verdict": verdict,
+        "fake_probability": chance,
+        "interval": (chance - 0.03, chance + 0.02) if chance else None,
+        "threshold": THRESHOLD,
+        "stability": Stability(5, 5),
+        "regions": (Region((64, 48, 128, 144), "face", 0.95),) if verdict == "fake" else (),
+        "evidence": (Finding("detector", "The pixels carry traces that generators leave.", 2.1),),
+        "models": (ModelUse("tiny", "1", "cd" * 32, chance or 0.0, 12.0),),
+    }
+    return json.loads(json.dumps(Report("id", **(given | fields)).to_dict()))
+
+
+def film_report(name: str = "clip.mp4") -> dict[str, Any]:
+    """A video of six seconds that reads as forged from the second to the fourth."""
+    points = tuple(TimelinePoint(t / 2, t * 12, 0.96 if 4 <= t < 8 else 0.05) for t in range(12))
+    film = {"kind": "video", "mime": "video/mp4", "codec": "h264", "jpeg": None, "duration_s": 6.0}
+    return plain_report(name, timeline=points, segments=(Segment(2.0, 4.0, 0.96),), media=film)
+
+
+@pytest.fixture
+def stub(tmp_path: Path, photo: Pixels, clip: Path) -> Stub:
+    """One scan in each state, a batch, a detector."""
+    for name in ("fake", "film"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "preview.jpg").write_bytes(encode_jpeg(np.ascontiguousarray(photo), 85))
+    (tmp_path / "fake" / "heat.png").write_bytes(_TRANSPARENT)
+    shutil.copy(clip, tmp_path / "film" / "media")
+    made = Stub(tmp_path)
+    made.scan("fake", report=plain_report("fake.png"))
+    made.scan("real", report=plain_report("real.png", "real"))
+    made.scan(
+        "unclear", report=plain_report("unclear.png", "uncertain", reason=Reason("unstable", "It flips."))
+    )
+    made.scan("damaged", report=plain_report("damaged.png", None))
+    made.scan("film", name="clip.mp4", report=film_report())
+    made.scan("waits", "queued")
+    made.scan("runs", "running", progress={"done": 3, "of": 12})
+    made.scan("broke", "failed", error={"code": "decoder_crashed", "message": "The decoder crashed."})
+    made.scan("stopped", "cancelled")
+    made.models = [_model("tiny", "detector"), _model("noise-faces", "generator", task="noise")]
+    counts = {"fake": 1, "real": 1, "uncertain": 0, "none": 1}
+    made.batches["night"] = {
+        "id": "night", "name": "Archive", "state": "done", "created": 1_764_000_000.0, "finished": None,
+        "total": 3, "done": 3, "failed": 1, "counts": counts,
+    }  # fmt: skip
+    made.items["night"] = [
+        {"position": 0, "name": "a.png", "state": "done", "verdict": "fake", "status": "ok",
+         "fake_probability": 0.97, "interval": [0.94, 0.99], "reason": None, "scan": "fake"},
+        {"position": 1, "name": "b.png", "state": "failed", 
+         "error": {"code": "empty", "message": "It is empty."}},
+    ]  # fmt: skip
+    return made
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[FastAPI], str]]:
+    """`serve(app)` runs an application until the test ends and gives its address."""
+    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def start(app: FastAPI) -> str:
+        config = uvicorn.Config(
+            app, host="127.0.0.1", port=0, log_level="critical", timeout_graceful_shutdown=1
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        running.append((server, thread))
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+        return f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+
+    yield start
+    for server, thread in running:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def pages(stub: Stub, serve: Callable[[FastAPI], str]) -> Iterator[httpx.Client]:
+    """The pages over HTTP; redirects are not followed."""
+    with httpx.Client(base_url=serve(stub.app)) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The machine's own Chromium, without a window."""
+    path = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
+    assert path, "no Chromium: run `make services`, or apt-get install chromium"
+    with sync_playwright() as playwright:
+        # Root has no sandbox to put Chromium in; the pages it opens are ours.
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def _model(name: str, kind: str, **fields: Any) -> dict[str, Any]:
+    made = {
+        "name": name, "version": "1", "kind": kind, "sha256": "ef" * 32, "size_bytes": 1000, "default": True,
+        "task": "", "licence": "Apache-2.0", "training": {}, "metrics": {}, "card": "# A card",
+        "calibration": _CALIBRATION if kind == "detector" else None,
+    }  # fmt: skip
+    return made | fields
+
+
+_CALIBRATION = {"measured_on": "photographs", "false_alarm_rate": 0.01}
+_TRANSPARENT = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c63606060600000"
+    "00050001a5f645400000000049454e44ae426082"
+)

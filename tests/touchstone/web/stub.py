@@ -1,0 +1,149 @@
+"""A stand-in for the API under the pages: the shapes of docs/api.md from memory, media from a folder.
+
+It shows states that the real service passes through too fast, or never reaches when all is well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+
+from touchstone.web.pages import add_pages
+
+PICTURES = {"preview": "preview.jpg", "heat": "heat.png", "media": "media"}
+
+
+class Stub:
+    """What is there: scans and batches by id, items of batches, models; `asked` notes every change."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.scans: dict[str, dict[str, Any]] = {}
+        self.batches: dict[str, dict[str, Any]] = {}
+        self.items: dict[str, list[dict[str, Any]]] = {}
+        self.models: list[dict[str, Any]] = []
+        self.generations: dict[str, dict[str, Any]] = {}
+        self.asked: list[tuple[str, str]] = []
+        self.events: dict[str, Iterable[tuple[str, dict[str, Any]]]] = {}
+        self.locked = False
+        self.app = self._app()
+
+    def scan(self, id: str, state: str = "done", **fields: Any) -> dict[str, Any]:
+        """Put a scan there; pictures that lie in its folder are linked."""
+        there = {name for name, file in PICTURES.items() if (self.folder / id / file).is_file()}
+        made = {
+            "id": id,
+            "state": state,
+            "created": "2026-11-24T12:00:00+00:00",
+            "finished": None,
+            "name": f"{id}.png",
+            "sha256": "0" * 64,
+            "client_ref": "",
+            "progress": None,
+            "report": None,
+            "error": None,
+            "links": {name: f"/v1/scans/{id}/{PICTURES[name]}" for name in there},
+        }
+        self.scans[id] = made | fields
+        return self.scans[id]
+
+    def _app(self) -> FastAPI:
+        app = FastAPI()
+
+        @app.middleware("http")
+        async def note(request: Request, call_next: Any) -> Any:
+            if request.url.path.startswith("/v1/"):
+                if request.method != "GET":
+                    self.asked.append((request.method, request.url.path))
+                if self.locked and request.cookies.get("touchstone_key") != "ts_good":
+                    return JSONResponse({"title": "No key", "detail": "This key is not known here."}, 401)
+            return await call_next(request)
+
+        @app.get("/v1/limits")
+        def limits() -> dict[str, Any]:
+            return {"max_bytes": 2_000_000_000}
+
+        @app.get("/v1/models")
+        def models() -> dict[str, Any]:
+            return {"items": self.models, "next": None}
+
+        @app.get("/v1/scans")
+        def scans(limit: int = 50, cursor: str = "", verdict: str = "", name: str = "") -> dict[str, Any]:
+            found = [scan for scan in reversed(self.scans.values()) if name in scan["name"]]
+            if verdict:
+                found = [scan for scan in found if (scan["report"] or {}).get("verdict") == verdict]
+            start = int(cursor or 0)
+            more = str(start + limit) if start + limit < len(found) else None
+            return {"items": found[start : start + limit], "next": more}
+
+        @app.post("/v1/scans")
+        async def submit(request: Request) -> JSONResponse:
+            async with request.form() as form:
+                file = form["file"]
+                assert not isinstance(file, str)
+                if not file.filename:
+                    return JSONResponse({"title": "No file", "detail": "No file came along."}, 422)
+                made = self.scan(f"sent{len(self.scans)}", "queued", name=file.filename)
+            return JSONResponse(made, 202)
+
+        @app.get("/v1/scans/{id}", response_model=None)
+        def one(id: str) -> dict[str, Any] | JSONResponse:
+            return self.scans.get(id) or JSONResponse({"detail": f"There is no scan {id}."}, 404)
+
+        @app.get("/v1/scans/{id}/events")
+        def events(id: str) -> StreamingResponse:
+            def told() -> Iterator[str]:
+                for number, (kind, data) in enumerate(self.events.get(id, ())):
+                    yield f"id: {number}\nevent: {kind}\ndata: {json.dumps(data)}\n\n"
+
+            return StreamingResponse(told(), media_type="text/event-stream")
+
+        @app.post("/v1/scans/{id}/{step}")
+        def step(id: str, step: str) -> dict[str, Any]:
+            if step == "cancel":
+                self.scans[id]["state"] = "cancelled"
+            return self.scans[id]
+
+        @app.delete("/v1/scans/{id}")
+        def delete(id: str) -> dict[str, Any]:
+            return self.scans.pop(id)
+
+        @app.get("/v1/scans/{id}/{file}")
+        def picture(id: str, file: str) -> FileResponse:
+            return FileResponse(self.folder / id / file, media_type="video/mp4" if file == "media" else None)
+
+        self._batches(app)
+        add_pages(app)
+        return app
+
+    def _batches(self, app: FastAPI) -> None:
+        @app.get("/v1/batches")
+        def batches() -> dict[str, Any]:
+            return {"items": list(self.batches.values()), "next": None}
+
+        @app.get("/v1/batches/{id}")
+        def batch(id: str) -> dict[str, Any]:
+            return self.batches[id]
+
+        @app.get("/v1/batches/{id}/items")
+        def items(id: str, verdict: str = "") -> dict[str, Any]:
+            found = [item for item in self.items[id] if verdict in ("", item.get("verdict") or "none")]
+            return {"items": found, "next": None}
+
+        @app.post("/v1/batches/{id}/{step}")
+        def change(id: str, step: str) -> dict[str, Any]:
+            return self.batches[id]
+
+        @app.post("/v1/generations")
+        async def generate(request: Request) -> dict[str, Any]:
+            self.generations["made"] = {"id": "made", "state": "queued", **await request.json()}
+            return self.generations["made"]
+
+        @app.get("/v1/generations/{id}")
+        def generation(id: str) -> dict[str, Any]:
+            return self.generations[id]

@@ -1,0 +1,258 @@
+"""What the pages say, without a browser: verdicts in words, errors with advice, nothing from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.touchstone.web.conftest import plain_report
+from tests.touchstone.web.stub import Stub
+from touchstone.report.article import FOLDER as REPORT
+from touchstone.web.rendering import FOLDER
+
+PAGES = (
+    "/", "/scans", "/scans/fake", "/scans/real", "/scans/unclear", "/scans/damaged", "/scans/film",
+    "/scans/waits", "/scans/runs", "/scans/broke", "/scans/stopped", "/scans/missing", "/batches",
+    "/batches/night", "/models", "/generate", "/key",
+)  # fmt: skip
+HOSTILE = 'x\u202egpj.<script>alert(1)</script>"onerror=x.jpg'
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_a_page_loads_nothing_from_elsewhere_and_runs_nothing_inline(
+    pages: httpx.Client, address: str
+) -> None:
+    answer = pages.get(address)
+
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert not re.search(r'(src|href|action)="(https?:)?//', answer.text)
+    assert not re.search(r"\sstyle=|\son\w+=\"|<style|javascript:", answer.text)
+    assert re.findall(r"<script[^>]*>", answer.text) == ['<script type="module" src="/static/page.js">']
+
+
+def test_everything_a_browser_fetches_of_ours_weighs_less_than_150_kilobytes(pages: httpx.Client) -> None:
+    files = [*(FOLDER / "static").iterdir(), REPORT / "report.css"]
+    largest = max(len(pages.get(address).content) for address in PAGES)
+
+    assert sum(file.stat().st_size for file in files) + largest < 150_000
+
+
+def test_every_file_of_the_page_is_served_with_its_type(pages: httpx.Client) -> None:
+    for file in [*(FOLDER / "static").iterdir(), REPORT / "report.css"]:
+        answer = pages.get(f"/static/{file.name}")
+        assert answer.content == file.read_bytes()
+        kind = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}[file.suffix]
+        assert answer.headers["content-type"].split(";")[0] == kind
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_fake_is_told_with_probability_interval_and_false_alarms(pages: httpx.Client) -> None:
+    text = pages.get("/scans/fake").text
+
+    assert re.search(r"<h1[^>]*>.*Fake</h1>", text)
+    assert "97\u00a0%" in text
+    assert "95 % interval 94\u00a0% to 99\u00a0%" in text
+    assert "1.0\u00a0% of genuine media are wrongly called fake" in text
+    assert "Face 1: 95\u00a0%" in text
+    assert "/v1/scans/fake/heat.png" in text
+
+
+def test_a_picture_that_is_not_there_is_not_asked_for(pages: httpx.Client) -> None:
+    assert "preview.jpg" not in pages.get("/scans/real").text
+    assert "heat.png" not in pages.get("/scans/real").text
+
+
+def test_no_verdict_says_why_and_what_to_do(pages: httpx.Client) -> None:
+    text = pages.get("/scans/damaged").text
+
+    assert "No verdict" in text
+    assert "The file is cut short. Fetch it again." in text
+
+
+def test_what_was_not_looked_for_has_its_place_in_provenance(pages: httpx.Client) -> None:
+    text = pages.get("/scans/fake").text
+
+    assert "<b>Content Credentials</b>: not looked for by this version" in text
+    assert "<b>Metadata</b>: no claims" in text
+
+
+def test_what_a_file_claims_is_listed(stub: Stub, pages: httpx.Client) -> None:
+    claims = {"c2pa": {"state": "valid", "signer": "A Camera"}, "metadata": ["exif Software: GIMP"]}
+    stub.scan("claims", report=plain_report(provenance=claims))
+
+    text = pages.get("/scans/claims").text
+
+    assert re.search(r"Content Credentials</b>\s*<ul><li>state:\s*valid", text)
+    assert "exif Software: GIMP" in text
+
+
+def test_a_running_scan_says_how_far_it_is_and_looks_again_without_script(pages: httpx.Client) -> None:
+    text = pages.get("/scans/runs").text
+
+    assert "Frame 3 of 12." in text
+    assert '<noscript><meta http-equiv="refresh" content="2"></noscript>' in text
+    assert "refresh" not in pages.get("/scans/fake").text
+
+
+def test_a_failed_scan_says_what_happened_and_offers_another_try(pages: httpx.Client) -> None:
+    text = pages.get("/scans/broke").text
+
+    assert "The decoder crashed." in text
+    assert 'action="/scans/broke/rerun"' in text
+
+
+def test_a_video_has_its_frames_as_a_table_and_links_to_its_moments(pages: httpx.Client) -> None:
+    text = pages.get("/scans/film").text
+
+    assert len(re.findall(r'<tr data-t="', text)) == 12
+    assert 'href="/v1/scans/film/media#t=2.0"' in text
+    assert "0:02.0 to 0:04.0" in text
+
+
+def test_a_hostile_name_is_text(stub: Stub, pages: httpx.Client) -> None:
+    stub.scan("evil", name=HOSTILE, report=plain_report(HOSTILE))
+
+    for address in ("/", "/scans", "/scans/evil"):
+        text = pages.get(address).text
+        assert "<script>alert" not in text
+        assert "\u202e" not in text
+        assert "\\u202egpj.&lt;script&gt;" in text
+
+
+def test_the_plain_form_hands_the_file_on_and_leads_to_its_scan(stub: Stub, pages: httpx.Client) -> None:
+    answer = pages.post("/scans", files={"file": ("new.png", b"bytes", "image/png")})
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/scans/sent9")
+    assert stub.scans["sent9"]["name"] == "new.png"
+
+
+def test_a_form_without_a_file_is_answered_in_words(pages: httpx.Client) -> None:
+    empty = '--x\r\nContent-Disposition: form-data; name="file"; filename=""\r\n\r\n\r\n--x--\r\n'
+
+    answer = pages.post("/scans", content=empty, headers={"content-type": "multipart/form-data; boundary=x"})
+
+    assert answer.status_code >= 400
+    assert "No file came along." in answer.text
+
+
+@pytest.mark.parametrize(
+    ("step", "asked", "leads_to"),
+    [
+        ("cancel", ("POST", "/v1/scans/runs/cancel"), "/scans/runs"),
+        ("rerun", ("POST", "/v1/scans/runs/rerun"), "/scans/runs"),
+        ("delete", ("DELETE", "/v1/scans/runs"), "/scans"),
+    ],
+)
+def test_a_step_is_done_by_the_api(
+    stub: Stub, pages: httpx.Client, step: str, asked: tuple[str, str], leads_to: str
+) -> None:
+    answer = pages.post(f"/scans/runs/{step}")
+
+    assert stub.asked == [asked]
+    assert (answer.status_code, answer.headers["location"]) == (303, leads_to)
+
+
+def test_what_is_not_there_is_a_page_with_a_way_on(pages: httpx.Client) -> None:
+    answer = pages.get("/scans/missing")
+
+    assert answer.status_code == 404
+    assert "There is no scan missing." in answer.text
+    assert 'href="/"' in answer.text
+
+
+def test_the_history_is_filtered_and_goes_on_with_the_same_filter(stub: Stub, pages: httpx.Client) -> None:
+    for number in range(60):
+        stub.scan(f"more{number}", name=f"more {number}.png", report=plain_report())
+
+    text = pages.get("/scans", params={"verdict": "fake", "name": "more"}).text
+
+    assert "/scans/more59" in text
+    assert "/scans/real" not in text
+    assert '<option value="fake" selected>' in text
+    assert re.search(r'href="\?verdict=fake&amp;name=more&amp;cursor=50"', text)
+
+
+def test_an_empty_history_says_where_to_begin(stub: Stub, pages: httpx.Client) -> None:
+    stub.scans.clear()
+
+    assert "Nothing has been scanned yet." in pages.get("/scans").text
+    assert "What you will read" in pages.get("/").text
+
+
+def test_a_batch_shows_its_items_their_failures_and_a_retry(stub: Stub, pages: httpx.Client) -> None:
+    text = pages.get("/batches/night").text
+
+    assert "It is empty." in text
+    assert 'href="/v1/batches/night/results.csv"' in text
+    assert pages.post("/batches/night/retry").headers["location"] == "/batches/night"
+    assert stub.asked == [("POST", "/v1/batches/night/retry")]
+    assert "a.png" not in pages.get("/batches/night", params={"verdict": "none"}).text
+
+
+def test_models_are_listed_with_their_sums_and_cards(pages: httpx.Client) -> None:
+    text = pages.get("/models").text
+
+    assert "ef" * 32 in text
+    assert "1.0\u00a0% of genuine media, measured on photographs" in text
+    assert "# A card" in text
+
+
+def test_making_fakes_asks_the_api_and_shows_what_came(stub: Stub, pages: httpx.Client) -> None:
+    answer = pages.post("/generate", data={"model": "noise-faces@1", "count": "4", "seed": "7"})
+
+    assert answer.headers["location"] == "/generate/made"
+    asked = stub.generations["made"]
+    assert (asked["model"], asked["count"], asked["seed"]) == ("noise-faces@1", 4, 7)
+    file = {"name": "0.png", "url": "/v1/generations/made/files/0.png", "mime": "image/png"}
+    stub.generations["made"] = asked | {"state": "done", "files": [file], "error": None}
+    assert '<img src="/v1/generations/made/files/0.png"' in pages.get("/generate/made").text
+
+
+def test_a_locked_server_asks_for_a_key_and_goes_on_where_one_was(stub: Stub, pages: httpx.Client) -> None:
+    stub.locked = True
+
+    asked = pages.get("/scans/fake")
+    assert asked.status_code == 401
+    assert 'name="to" value="/scans/fake"' in asked.text
+
+    taken = pages.post("/key", data={"key": " ts_good ", "to": "/scans/fake"})
+    assert taken.headers["location"] == "/scans/fake"
+    cookie = taken.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert pages.get("/scans/fake").status_code == 200
+
+    pages.post("/key", data={"forget": "yes"})
+    assert pages.get("/scans/fake").status_code == 401
+
+
+def test_a_wrong_key_is_told_so(stub: Stub, pages: httpx.Client) -> None:
+    stub.locked = True
+    assert "A key begins with ts_" in pages.post("/key", data={"key": "secret"}).text
+
+    pages.post("/key", data={"key": "ts_bad"})
+
+    assert "This key is not known here." in pages.get("/scans").text
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["https://elsewhere.example", "//elsewhere.example", "/\\elsewhere.example"]
+)
+def test_a_key_form_leads_nowhere_else(pages: httpx.Client, elsewhere: str) -> None:
+    answer = pages.post("/key", data={"key": "ts_good", "to": elsewhere})
+
+    assert answer.headers["location"] == "/"
+
+
+def test_every_module_is_asked_for_by_another(pages: httpx.Client) -> None:
+    modules = {path.name: path.read_text(encoding="utf-8") for path in (FOLDER / "static").glob("*.js")}
+    asked = {Path(name).name for text in modules.values() for name in re.findall(r'"\./(\w+\.js)"', text)}
+
+    assert asked | {"page.js"} == set(modules)

@@ -1,0 +1,20 @@
+// The page of one job while it runs: progress as it comes, then the result in its place.
+import { follow, poll } from "./live.js";
+
+const PLACES = { scan: "scans", batch: "batches", generation: "generations" };
+
+export function start(renew) {
+  const part = document.querySelector("[data-state]");
+  if (!["queued", "running"].includes(part.dataset.state)) return;
+  const address = `/v1/${PLACES[part.id]}/${part.dataset[part.id]}`;
+  const bar = document.getElementById("progress");
+  const said = document.getElementById("said");
+  const watch = part.id === "scan" ? follow : poll; // only scans have events
+  watch(address, (now) => {
+    if (!["queued", "running"].includes(now.state)) return renew();
+    const done = now.progress?.done ?? now.done;
+    const of = now.progress?.of ?? now.total;
+    if (bar && of) Object.assign(bar, { max: of, value: done });
+    if (said && now.state === "running") said.textContent = of ? `Frame ${done} of ${of}.` : "Being examined.";
+  });
+}
