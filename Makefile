@@ -13,7 +13,7 @@ demo: $(SCAN)/.ready  ## verdicts on real photographs, forged pictures and a vid
 
 test: $(DEV)/.ready services  ## lint, types, import order and every test
 	$(MAKE) check
-	$(DEV)/bin/python -m pytest -n $(JOBS)
+	OMP_NUM_THREADS=1 $(DEV)/bin/python -m pytest -n $(JOBS)  # a core a process: more threads only wait for each other
 
 check: lint
 lint: $(DEV)/.ready
