@@ -165,7 +165,8 @@ def test_trained_members_rebuild_at_native_size(tmp_path: Path, make_photo: Call
     settled = checkpoint.configuration(model, seed=0, sha256={})
     for name in ("some", "unfinished"):
         checkpoint.begin(tmp_path / name, settled, resume=False)
-        checkpoint.save(tmp_path / name, {"ema": model.generator.state_dict()})
+        state = {"model": model.state_dict(), "ema": model.generator.state_dict()}
+        checkpoint.save(tmp_path / name, state)
     checkpoint.write_text(tmp_path / "some" / checkpoint.RECORD, json.dumps({"config": settled["config"]}))
     family = Family(tmp_path)
     assert family.members() == [Member("some", "transposed-k4s2", "transposed-k4s2", 2)]
