@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.plates import Painter, write
+from benchmarks.plates import FACES, Painter, write
 from exports.registry import SHIPPED, ModelEntry, Registry
 from exports.runtime import GeneratorSession
 from generators.catalogue import CATALOGUE
@@ -45,7 +46,7 @@ _INTRO = (
     "# Gallery\n",
     "Every system of the suite, what its shipped file makes, and what it measured. The pictures are samples",
     "as they come, at seed 0, none chosen. Faces are nobody's: those that a generator changes were made by",
-    "another one. Photographs are freely licensed ones from well-known packages. All of it is made again by",
+    f"`{FACES}`. Photographs are freely licensed ones from well-known packages. All of it is made again by",
     "`python -m benchmarks.gallery`.\n",
     "| model | system | paper | upsampler, normalisation, loss | weights | images seen | trained | file "
     "| figures |",
@@ -164,7 +165,8 @@ def _words_before() -> dict[str, str]:
     found: dict[str, str] = {}
     for section in PAGE.read_text(encoding="utf-8").split("\n## ")[1:]:
         name, _, rest = section.partition("\n")
-        found[name] = rest.strip().partition("\n")[0].partition(". ")[2]
+        line = rest.strip().partition("\n")[0]
+        found[name] = re.split(r"(?<=\d)\. ", line, maxsplit=1)[-1]  # after the paper, which ends in a year
     return found
 
 

@@ -1,6 +1,6 @@
 """The pictures of the gallery: what each shipped generator makes, at fixed seeds, from nobody's photographs.
 
-Generators that change faces are shown on faces that our own generators made; those that change
+Generators that change faces are shown on faces that `FACES` made; those that change
 photographs on freely licensed ones that ride in well-known packages (`demo_originals.py`), label maps
 on streets drawn here.
 """
@@ -36,6 +36,7 @@ CAPTIONS = (
     "a photo of a person who is smiling, looking to the left, with the mouth closed",
     "a photo of a person who is not smiling, looking to the right, with the mouth closed",
 )
+FACES = "tac-gan-faces"
 EXPRESSIONS = ("smile", "surprise", "anger", "sadness")
 ANGLES = (-40, -20, 0, 20, 40)
 
@@ -62,16 +63,12 @@ class Painter:
         return _BY_TASK[session.entry.task](self, session)
 
     def faces(self) -> list[Pixels]:
-        """Faces that nobody has, by the most capable face generator there is."""
+        """Faces that nobody has and that look ahead, by the generator whose faces are the best."""
         if not self._faces:
-            makers = [
-                entry
-                for entry in self.models.of_kind("generator")
-                if entry.task == "noise" and "faces" in entry.name and entry.tags.get("system") != "dcgan"
-            ]
-            order = ("stylegan2", "progressive", "r3gan")
-            best = min(makers, key=lambda entry: (*order, entry.tags["system"]).index(entry.tags["system"]))
-            self._faces = sample(best, 4, SEED, truncation=0.7)
+            session = GeneratorSession(self.models.get(FACES))
+            slot = slot_of(slots_of(session), "tokens")
+            assert slot is not None
+            self._faces = sample(session, 4, SEED, [{slot.name: caption_tokens(slot, CAPTIONS[1])}])
         return self._faces
 
     def photograph(self, name: str, side: int) -> Pixels:

@@ -3,7 +3,7 @@
 Facts follow the paper's released configuration (`config.py`, v2): 600 000 images of fading and as many of
 staying per resolution, WGAN-GP with drift, Adam (0, 0.99) started anew at each phase, larger batches at
 smaller sizes. `shipped` keeps the networks, narrower, and trades WGAN-GP for the non-saturating loss with R1
-(StyleGAN's choice on the same networks), at a schedule that fits a CPU, to 64 px; `large` grows to 128 px.
+(StyleGAN's choice on the same networks), at a schedule that fits a CPU, to 128 px.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ PRESETS = {
         budget_minutes=1_200.0,
     ),
     "shipped": Preset(
+        # Sizes change soon, so that an hour on two cores is mostly spent at the last.
         config=Config(
             image_size=128,
             latent=128,
@@ -107,8 +108,6 @@ PRESETS = {
         budget_minutes=0.1,
     ),
 }
-# To 128 px, from pictures that are as large: CelebA is 89 pixels wide here. Sizes change sooner, so that an
-# hour on two cores is mostly spent at the last.
 
 
 class Progressive(AdversarialModel):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import zipfile
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import demo_originals
+from benchmarks import demo_originals, gallery
 from benchmarks.demo_originals import ORIGINALS, fetch_originals
 from benchmarks.false_alarms import wilson
 from benchmarks.figures import render
@@ -18,7 +19,7 @@ from benchmarks.media import pan, photo_like
 from benchmarks.memory import watch
 from benchmarks.plates import Painter
 from evidence.errors import DataError
-from exports.registry import Registry
+from exports.registry import SHIPPED, Registry
 from exports.runtime import GeneratorSession
 from tests import tiny_generators
 
@@ -94,6 +95,30 @@ def test_a_system_that_knows_only_ahead_is_shown_on_faces_turned_by_another(tmp_
     left, right = plate.pixels[:32, :32], plate.pixels[:32, 32:]
     assert left.mean() < 128 < right.mean()  # turned by -40 and by 40 degrees, which it shows as brightness
     assert np.array_equal(plate.pixels[32:], plate.pixels[:32])  # the mirror answers what it is given
+
+
+def test_the_sentence_below_a_plate_is_kept_when_only_the_table_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = tmp_path / "gallery.md"
+    entries = sorted(Registry([SHIPPED]).of_kind("generator"), key=gallery._place)
+    said = {entry.name: f"What {entry.name} shows. At 2 sizes." for entry in entries}
+    written.write_text("\n".join(gallery.page(entries, {}, said)))
+    monkeypatch.setattr(gallery, "PAGE", written)
+
+    assert gallery._words_before() == said
+
+
+def test_faces_that_are_changed_in_the_gallery_are_four_that_nobody_has() -> None:
+    painter = Painter.__new__(Painter)  # without fetching photographs
+    painter.models, painter._faces = Registry([SHIPPED]), []
+
+    faces = painter.faces()
+
+    assert [face.shape for face in faces] == [(64, 64, 3)] * 4
+    # Skin in the middle: more red than blue, in each of them; and no two alike.
+    assert all(face[24:40, 24:40, 0].mean() > face[24:40, 24:40, 2].mean() + 10 for face in faces)
+    assert min(np.abs(a.astype(int) - b).mean() for a, b in combinations(faces, 2)) > 5
 
 
 def test_the_table_of_figures_says_what_was_measured_and_what_was_not() -> None:
