@@ -50,6 +50,8 @@ def action_units(slot: Slot, said: str) -> Array:
         name, _, number = (word.strip() for word in part.partition("="))
         if name.upper() not in slot.names:
             raise UsageError(f"There is no action unit {name!r}.", _known(name.upper(), slot.names))
+        if not number:
+            raise UsageError(f"The action unit {name} has no number.", f"Write --units {name}=0.8.")
         values[slot.names.index(name.upper())] = _within(slot, f"{name.upper()}=", number)
     return values
 

@@ -150,14 +150,23 @@ class Registry:
         return iter(self._entries)
 
     def get(self, name: str) -> ModelEntry:
-        """The model `name`, `name@version`, or of the ONNX file at path `name`; raises `ModelNotFound`."""
+        """The model `name`, `name@version`, or of the ONNX file at path `name`; raises `ModelNotFound`.
+
+        `name` may also be a system of which one model is installed.
+        """
         if name.endswith(".onnx"):
             return ModelEntry.from_file(Path(name))
         for entry in reversed(self._entries):
             if name in (entry.name, entry.label):
                 return entry
+        own = [entry for entry in self._entries if entry.tags.get("system") == name]
+        if len({entry.name for entry in own}) == 1:
+            return own[-1]
+        what = (
+            f"Several installed models are of {name!r}" if own else f"No installed model is called {name!r}"
+        )
         raise ModelNotFound(
-            f"No installed model is called {name!r}; there are: {self._names()}.",
+            f"{what}; there are: {_names(own or self._entries)}.",
             "Name one of these, give the path of an ONNX file, or set TOUCHSTONE_MODELS to its folder.",
         )
 
@@ -171,7 +180,7 @@ class Registry:
             if entry.kind == kind and entry.default:
                 return entry
         raise ModelNotFound(
-            f"No installed {kind} is the default one; there are: {self._names()}.",
+            f"No installed {kind} is the default one; there are: {_names(self._entries)}.",
             f"Name a model, or publish one with `touchstone export` and make it the default {kind}.",
         )
 
@@ -196,9 +205,6 @@ class Registry:
             _write_index(folder, [*rows, entry])
         self._entries = [item for place in self.folders for item in _entries_of(place)]
         return entry
-
-    def _names(self) -> str:
-        return ", ".join(entry.label for entry in self._entries) or "none"
 
 
 def registry(*folders: Path) -> Registry:
@@ -230,6 +236,10 @@ def _listed(folder: Path) -> list[ModelEntry]:
         raise ModelError(f"{path} is not of schema {SCHEMA}.", "Use the index of the same release.")
     rows = cast(list[dict[str, Any]], index.get("models", []))
     return [ModelEntry.from_dict(row, folder) for row in rows]
+
+
+def _names(entries: Sequence[ModelEntry]) -> str:
+    return ", ".join(entry.label for entry in entries) or "none"
 
 
 def _read_model(path: Path) -> bytes:

@@ -61,8 +61,9 @@ def _part(name: str, folder: str, split: str) -> tuple[Any, list[int]]:
         raise DataError(f"torchvision is not installed: {error}.", "Install it, or give a folder.") from None
     kind = getattr(datasets, name, None)
     if not inspect.isclass(kind) or not folder:
+        said = f"{PREFIX}{name}:{folder}".rstrip(":")
         raise DataError(
-            f"{PREFIX}{name}:{folder} names no data set of torchvision and a folder it lies in.",
+            f"{said} names no data set of torchvision and a folder it lies in.",
             "Write torchvision:CIFAR10:data/cifar, for example.",
         )
     known = inspect.signature(kind).parameters
@@ -81,5 +82,6 @@ def _opened(kind: Callable[..., Any], folder: str, options: dict[str, Any]) -> A
         return kind(folder, **options)
     except (RuntimeError, OSError, TypeError, ValueError, ImportError) as error:
         raise DataError(
-            f"torchvision cannot open this set in {folder}: {error}", "Download it there first."
+            f"torchvision cannot open this set in {folder}: {str(error).partition('. ')[0].rstrip('.')}.",
+            "Download it there first, with torchvision's own `download=True`.",
         ) from None

@@ -77,6 +77,19 @@ def test_an_unknown_name_is_answered_with_the_known_ones(folder: Path) -> None:
         models.default("detector")
 
 
+def test_a_system_stands_for_its_model_where_there_is_but_one(folder: Path) -> None:
+    models, entry = Registry([folder]), ModelEntry.from_file(folder / "b.onnx")
+    faces = replace(entry, name="dcgan-faces", tags={"system": "dcgan"})
+    models.add(faces)
+    models.add(entry)
+    newest = models.add(replace(faces, version="2"))
+    assert models.get("dcgan") == newest
+    models.add(replace(faces, name="dcgan-cats"))
+    with pytest.raises(ModelNotFound, match=r"of 'dcgan'; there are: .*dcgan-cats@0") as said:
+        models.get("dcgan")
+    assert "b@0" not in said.value.message
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -75,7 +75,8 @@ def test_writing_is_never_mirrored_and_objects_are(tmp_path: Path) -> None:
     [
         ("nowhere", "torchvision:NAME:FOLDER"),
         ("torchvision:NoSuchSet:x", "names no data set"),
-        ("torchvision:MNIST", "names no data set"),
+        ("torchvision:MNIST", "torchvision:MNIST names no data set"),
+        ("torchvision:MNIST:nowhere", "in nowhere: Dataset not found. Download"),
         ("torchvision:MNIST:nowhere", "Download it there first"),
     ],
 )

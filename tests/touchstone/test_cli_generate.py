@@ -185,6 +185,7 @@ def test_a_film_has_its_frames(
         (("poet", "--caption", ""), "empty"),
         (("poet", "--caption", "nothing known"), "It knows 2 words: red, blue."),
         (("mirror", "--count", "3", "--input", "P"), "takes no --count"),
+        (("mirror", "--input", "E"), "There is no file in"),
         (("filler", "--input", "P"), "needs --mask or --box"),
         (("filler", "--input", "P", "--box", "90,0,10,10"), "not inside a picture of 96 x 80"),
         (("filler", "--input", "P", "--box", "a"), "X,Y,W,H"),
@@ -192,6 +193,7 @@ def test_a_film_has_its_frames(
         (("extender", "--input", "P", "--side", "up"), "left, right, top, bottom"),
         (("smiler", "--input", "P"), "needs --units or --expression"),
         (("smiler", "--input", "P", "--units", "AU12=1.2"), "outside 0 to 1"),
+        (("smiler", "--input", "P", "--units", "AU12"), "Write --units AU12=0.8."),
         (("smiler", "--input", "P", "--units", "AU99=1"), "no action unit 'AU99'"),
         (("smiler", "--input", "P", "--expression", "smle"), "Did you mean smile"),
         (("turner", "--input", "P", "--yaw", "60"), "outside -45 to 45 degrees"),
@@ -202,8 +204,9 @@ def test_a_film_has_its_frames(
 def test_what_cannot_be_done_is_said_in_a_line(
     workshop: Touchstone, portrait: Path, tmp_path: Path, asked: tuple[str, ...], said: str
 ) -> None:
-    words = [str(portrait) if word == "P" else word for word in asked]
-    ran = workshop("generate", *words, "--out", tmp_path / "o")
+    (tmp_path / "empty").mkdir()
+    places = {"P": str(portrait), "E": str(tmp_path / "empty")}
+    ran = workshop("generate", *(places.get(word, word) for word in asked), "--out", tmp_path / "o")
     assert ran.code == 2
     assert said in ran.err
     assert ran.err.count("\n") == 1

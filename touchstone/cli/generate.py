@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 def generate(
     system: Annotated[
-        str, typer.Argument(metavar="SYSTEM", help="A generator that `touchstone models` lists.")
+        str, typer.Argument(metavar="SYSTEM", help="A generator of `touchstone models`, or its system.")
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where pictures and manifest.jsonl go.")],
     count: Annotated[

@@ -124,6 +124,9 @@ def _job(system: str, asked: Asked) -> _Job:
     slots = slots_of(session)
     refuse_foreign(entry, slots, asked)
     inputs = expand(asked.input)
+    if asked.input and not inputs:
+        said = ", ".join(asked.input)
+        raise UsageError(f"There is no file in {said}.", "Name pictures, or a folder that holds some.")
     if len(asked.mask) not in (0, 1, len(inputs)):
         raise UsageError(
             f"There are {len(asked.mask)} masks for {len(inputs)} inputs.", "Give one for all, or one each."
