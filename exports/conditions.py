@@ -65,12 +65,12 @@ def expression(slot: Slot, name: str) -> Array:
 
 def angle(slot: Slot, degrees: float) -> Array:
     """An angle of the head within what the model was trained on."""
-    return np.asarray(_within(slot, "--yaw ", str(degrees), " degrees"), slot.dtype)
+    return np.asarray(_within(slot, "yaw ", str(degrees), " degrees"), slot.dtype)
 
 
 def truncation(slot: Slot, value: float) -> float:
     """A truncation within what the graph takes."""
-    return _within(slot, "--truncation ", str(value))
+    return _within(slot, "truncation ", str(value))
 
 
 def _within(slot: Slot, what: str, number: str, unit: str = "") -> float:

@@ -24,9 +24,13 @@ _OF_THE_FILE = ("path", "sha256", "mask")  # what a row says besides the origin 
 
 
 class Folder:
-    """A folder that is written to; used in a `with`. `kept` are files that must not be overwritten."""
+    """A folder that is written to; used in a `with`. `kept` are files that must not be overwritten.
 
-    def __init__(self, path: Path, kept: Iterable[Path] = ()) -> None:
+    The mask of `a.png` is called `masks` + `a.png`.
+    """
+
+    def __init__(self, path: Path, kept: Iterable[Path] = (), *, masks: str = "mask/") -> None:
+        self._masks = masks
         self.path = path
         self._kept = {file.resolve() for file in kept}
         self._taken: set[str] = set()
@@ -64,7 +68,7 @@ class Folder:
     def add(self, stem: str, suffix: str, content: bytes, origin: Row, *, mask: bytes | None = None) -> str:
         """Write a picture and its row; the name is `stem` + `suffix`, numbered where that is taken.
 
-        A picture of the same origin, from an earlier run, is replaced. `mask` is a PNG, which goes to a
+        A picture of the same origin, from an earlier run, is replaced. `mask` is a PNG, by default in a
         folder of its own: who reads the folder by its names shall find no mask among pictures. Raises
         `OutputError`.
         """
@@ -75,7 +79,7 @@ class Folder:
         self._taken.add(name)
         row = {"path": name, "sha256": hashlib.sha256(content).hexdigest(), **origin}
         if mask is not None:
-            row["mask"] = f"mask/{name.rpartition('.')[0]}.png"
+            row["mask"] = f"{self._masks}{name.rpartition('.')[0]}.png"
             write_whole(self.path / row["mask"], mask)
         write_whole(self.path / name, content)
         self._replaced |= name in self.rows

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evidence.errors import ModelError
+from exports.registry import ModelEntry
 from exports.runtime import GeneratorSession
 
 Array = NDArray[Any]
@@ -58,6 +59,11 @@ def slots_of(session: GeneratorSession) -> dict[str, Slot]:
     return {name: _slot(session, name, rows.get(name, {})) for name in session.inputs}
 
 
+def slots_in(entry: ModelEntry) -> dict[str, Slot]:
+    """The inputs that the row of a model names, without opening its file; empty where it names none."""
+    return {row["name"]: _published(row) for row in entry.inputs}
+
+
 def slot_of(slots: Mapping[str, Slot], role: str) -> Slot | None:
     """The one input of this role, or None."""
     return next((slot for slot in slots.values() if slot.role == role), None)
@@ -72,11 +78,21 @@ def _slot(session: GeneratorSession, name: str, row: Mapping[str, Any]) -> Slot:
             f"Model {session.entry.label} takes `{name}`, {item.type} {item.shape}: we cannot fill that.",
             "Export it with `touchstone export`.",
         )
+    return _filled(name, shape, _TYPES[item.type], row)
+
+
+def _published(row: Mapping[str, Any]) -> Slot:
+    dtype = np.int64 if row["dtype"] == "int64" else np.float32
+    return _filled(row["name"], tuple(row["shape"][1:]), dtype, row)
+
+
+def _filled(name: str, shape: tuple[int | str, ...], dtype: type, row: Mapping[str, Any]) -> Slot:
+    picture = len(shape) == 3 and all(isinstance(side, str) for side in shape[1:])
     return Slot(
         name=name,
         role=row.get("role", "image" if picture else "latent"),
         shape=shape,
-        dtype=_TYPES[item.type],
+        dtype=dtype,
         law=row.get("law", "normal"),
         names=tuple(row.get("names", ())),
         low=row.get("low", 0.0),

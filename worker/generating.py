@@ -1,28 +1,48 @@
-"""What a worker does for a job of kind "generate": pictures of a shipped generator, each with its origin.
+"""What a worker does for a job of kind "generate": what `touchstone generate` makes, each with its origin.
 
-As of `touchstone generate`, but only of what needs no picture to begin with: noise, classes, captions.
+Pictures that somebody handed in are decoded in a child process, as those of a scan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
 from typing import Any
 
-from evidence.errors import UsageError
-from exports import conditions
+import cv2
+import numpy as np
+
+from evidence.errors import MediaError, UnsupportedMedia, UsageError
+from evidence.medium import MediaInfo, Pixels
+from evidence.sandbox import DecoderPool
+from exports.files import write_whole
+from exports.making import MOST_IN_GRID, Order, Original, face_square, make, order_of, sheet, sheet_name
 from exports.manifest import MANIFEST, Folder
 from exports.registry import ModelEntry
 from exports.runtime import GeneratorSession
-from exports.sampling import drawn, feeds_of
-from exports.slots import Feeds, Slot, slots_of
-from generators.delivery import png
+from exports.slots import slots_in
+from exports.wishes import Asked, Condition, conditions_of, refuse_foreign, takes
 from worker.media import MediaStore
+from worker.pictures import preview_jpg
 from worker.requests import GenerateRequest
 from worker.scanner import installed_models
 from worker.settings import Settings
 
-FROM_NOTHING = ("noise", "class", "caption")  # tasks that need no picture
-KNOWN_CONDITIONS = ("classes", "caption", "truncation")
+MIMES = {
+    ".png": "image/png", ".jpg": "image/jpeg", ".mp4": "video/mp4", ".gif": "image/gif",
+    ".jsonl": "application/x-ndjson",
+}  # fmt: skip
+MASKS, BEFORE = "mask-", "before-"
+
+_MANY = ("classes", "caption", "side", "expression")
+_ONE = ("truncation", "box", "extend", "units", "yaw", "film", "grid", "gif")
+_PICTURES = ("input", "mask")
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+_LONGEST_STEM = 48
+BEFORE_PX = 1024
 
 # Told how many of how many are there; what it raises ends the work.
 OnPicture = Callable[[int, int], None]
@@ -31,63 +51,145 @@ OnPicture = Callable[[int, int], None]
 def generate(
     job: str, request: GenerateRequest, settings: Settings, media: MediaStore, on_picture: OnPicture
 ) -> dict[str, Any]:
-    """Make what was asked among the artefacts of `job`: {"files": [{"name", "mime", "size_bytes"}]}.
+    """Make what was asked among the artefacts of `job`: {"files": [{"name", "mime", "size_bytes", "role"}]}.
 
-    Raises UsageError for what the generator cannot be asked, ModelError when it cannot be used.
+    Of a changed picture, `before` names a preview of what it was.
+
+    Raises UsageError for what the generator cannot be asked, ModelError when it cannot be used, MediaError
+    when a picture cannot be read.
     """
-    entry = sampler(settings, request.model)
+    entry = generator(settings, request.model)
     session = GeneratorSession(entry, threads=settings.threads)
-    given = _conditions(slots_of(session), request.conditions)
-    truncation = request.conditions.get("truncation")
-    feeds = feeds_of(session, request.count, request.seed, [one for _, one in given], truncation=truncation)
-    own = {"label": "fake", "generator": entry.name, "version": entry.version, "model_sha256": entry.sha256}
-    if truncation is not None:
-        own["truncation"] = truncation
-    with Folder(media.artefact(job, MANIFEST).parent) as folder:
-        for index, pixels in enumerate(drawn(session, feeds)):
-            words = given[index % len(given)][0] if given else {}
-            size = {"width": pixels.shape[1], "height": pixels.shape[0]}
-            origin = {**own, "seed": request.seed, "index": index, **words, **size}
-            folder.add(f"{entry.name}-{request.seed}-{index:05d}", ".png", png(pixels), origin)
-            on_picture(index + 1, request.count)
-        names = list(folder.rows)
-    return {"files": [_file(media, job, name) for name in (*names, MANIFEST)]}
+    order = order_of(session, asked_of(entry, request), find_face=face_square(settings.faces))
+    pictures = _pictures(request)
+    told = _Told(order, len(order.asked.input), on_picture)
+    shown: list[Pixels] = []
+    files: list[dict[str, Any]] = []
+    with (
+        DecoderPool(settings.limits, workers=1, inline=not pictures) as pool,
+        Folder(media.artefact(job, MANIFEST).parent, masks=MASKS) as folder,
+    ):
+        decode = _Decoding(pool, media, pictures, lambda name: media.artefact(job, f"{BEFORE}{name}.jpg"))
+        for made in make(order, decode.originals(order.asked.input), decode.pixels, on_frame=told.frame):
+            name = folder.add(made.stem, made.suffix, made.content, made.origin, mask=made.mask)
+            twin = made.origin.get("twin_of")
+            files.append(_file(media, job, name, "made", f"{BEFORE}{twin}.jpg" if twin else ""))
+            files += [_file(media, job, folder.rows[name]["mask"], "mask")] if made.mask else ()
+            shown += made.shown if order.asked.grid and len(shown) < MOST_IN_GRID else ()
+            told.file()
+    if shown:
+        write_whole(media.artefact(job, sheet_name(order)), sheet(order, shown))
+        files.append(_file(media, job, sheet_name(order), "sheet"))
+    files += [_file(media, job, f"{BEFORE}{name}.jpg", "before") for name in order.asked.input]
+    return {"files": [*files, _file(media, job, MANIFEST, "manifest")]}
 
 
-def sampler(settings: Settings, name: str) -> ModelEntry:
-    """The generator of this name that draws from noise; raises UsageError, ModelNotFound."""
+def generator(settings: Settings, name: str) -> ModelEntry:
+    """The generator of this name; raises UsageError, ModelNotFound."""
     entry = installed_models(settings).get(name)
-    if entry.kind != "generator" or entry.task not in FROM_NOTHING:
-        raise UsageError(
-            f"{entry.label} is no generator that draws without a picture to begin with.",
-            "`touchstone generate` has those that change one.",
-        )
+    if entry.kind != "generator":
+        raise UsageError(f"{entry.label} is a {entry.kind}.", "GET /v1/models lists the generators.")
     return entry
 
 
-def _conditions(slots: Mapping[str, Slot], asked: Mapping[str, Any]) -> list[tuple[dict[str, Any], Feeds]]:
-    """Each condition that was asked for: its words, and its inputs. Raises UsageError."""
-    foreign = sorted(set(asked) - set(KNOWN_CONDITIONS))
-    roles = {slot.role: slot for slot in slots.values()}
-    classes, captions = list(asked.get("classes", ())), list(asked.get("caption", ()))
-    if foreign or (classes and "label" not in roles) or (captions and "tokens" not in roles):
-        raise UsageError(
-            f"This generator does not take {', '.join(foreign) or 'classes' * bool(classes) or 'captions'}.",
-            f"It takes {', '.join(sorted(str(role) for role in roles))}.",
-        )
-    if "tokens" in roles and not captions:
-        raise UsageError("This generator needs a caption.", "Give one or more as `caption`.")
-    found: list[tuple[dict[str, Any], Feeds]] = []
-    for word in classes:
-        slot = roles["label"]
-        at = conditions.class_index(slot, str(word))
-        found.append(({"class": slot.names[int(at)]}, {slot.name: at}))
-    for text in captions:
-        slot = roles["tokens"]
-        found.append(({"caption": text}, {slot.name: conditions.caption_tokens(slot, str(text))}))
+def asked_of(entry: ModelEntry, request: GenerateRequest) -> Asked:
+    """The wishes of a request, which names no `count` and `seed` where the system takes none.
+
+    Raises UsageError for a condition that no system takes.
+    """
+    given = dict(request.conditions)
+    if foreign := sorted(set(given) - {*_MANY, *_ONE, *_PICTURES}):
+        raise UsageError(f"No generator takes {', '.join(foreign)}.", "GET /v1/models says what each takes.")
+    slots = slots_in(entry)
+    taken = takes(entry, slots) if slots else ("count", "seed")
+    wishes: dict[str, Any] = {name: given[name] for name in _ONE if name in given}
+    wishes |= {name: tuple(given[name]) for name in _MANY if name in given}
+    wishes |= {name: tuple(one["name"] for one in _numbered(given, name)) for name in _PICTURES}
+    count = request.count if "count" in taken else None
+    return Asked(count=count, seed=request.seed if "seed" in taken else None, **wishes)
+
+
+def refuse(entry: ModelEntry, asked: Asked) -> list[Condition]:
+    """What is asked for, one condition each; raises UsageError for what no file need be opened to refuse."""
+    slots = slots_in(entry)
+    if not slots:  # a file that nobody published says for itself what it takes, when it is opened
+        return []
+    refuse_foreign(entry, slots, asked)
+    return conditions_of(slots, asked)
+
+
+@dataclass(frozen=True)
+class _Decoding:
+    """The pictures of a job by the names it knows them under."""
+
+    pool: DecoderPool
+    media: MediaStore
+    pictures: Mapping[str, str]
+    before: Callable[[str], Path]
+
+    def originals(self, names: tuple[str, ...]) -> Iterator[Original]:
+        for number, name in enumerate(names):
+            info, pixels = self._decode(name)
+            write_whole(self.before(name), preview_jpg(_small(pixels)))
+            yield number, replace(info, path=name), pixels
+
+    def pixels(self, name: str) -> Pixels:
+        return self._decode(name)[1]
+
+    def _decode(self, name: str) -> tuple[MediaInfo, Pixels]:
+        path = str(self.media.place(self.pictures[name]))
+        try:
+            with closing(self.pool.open(path)) as medium:
+                if medium.info.kind == "video":
+                    raise UnsupportedMedia(f"{path} is a video.", "Hand in a picture.")
+                return medium.info, next(iter(medium.frames())).pixels
+        except MediaError as error:
+            raise type(error)(error.message.replace(path, name), error.advice) from None
+
+
+@dataclass
+class _Told:
+    """Counts what is there: of films their frames, else files."""
+
+    order: Order
+    inputs: int
+    on_picture: OnPicture
+    done: int = field(default=0)
+
+    def frame(self) -> None:
+        self.done += 1
+        self.on_picture(self.done, self.order.frames(self.inputs))
+
+    def file(self) -> None:
+        if not self.order.asked.film:
+            self.done += 1
+            self.on_picture(self.done, self.order.files(self.inputs))
+
+
+def _pictures(request: GenerateRequest) -> dict[str, str]:
+    """The sha256 of each picture by the name it has here."""
+    return {one["name"]: one["sha256"] for name in _PICTURES for one in _numbered(request.conditions, name)}
+
+
+def _numbered(given: Mapping[str, Any], name: str) -> list[dict[str, str]]:
+    """The pictures that were handed in, under names that are fit for a file and come once."""
+    found: list[dict[str, str]] = []
+    for number, one in enumerate(given.get(name, ()), 1):
+        stem = _UNSAFE.sub("-", PurePath(one["name"]).stem).strip("-")[:_LONGEST_STEM] or name
+        taken = any(stem == other["name"] for other in found) or name == "mask"
+        found.append({"sha256": one["sha256"], "name": f"{name}-{number}-{stem}" if taken else stem})
     return found
 
 
-def _file(media: MediaStore, job: str, name: str) -> dict[str, Any]:
-    mime = "image/png" if name.endswith(".png") else "application/x-ndjson"
-    return {"name": name, "mime": mime, "size_bytes": media.artefact(job, name).stat().st_size}
+def _small(pixels: Pixels) -> Pixels:
+    scale = min(1.0, BEFORE_PX / max(pixels.shape[:2]))
+    size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
+    return (
+        pixels if scale == 1 else np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    )
+
+
+def _file(media: MediaStore, job: str, name: str, role: str, before: str = "") -> dict[str, Any]:
+    path = media.artefact(job, name)
+    file = {"name": name, "mime": MIMES[path.suffix], "size_bytes": path.stat().st_size, "role": role}
+    return file | ({"before": before} if before else {})

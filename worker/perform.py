@@ -21,6 +21,7 @@ from evidence.errors import (
     Abandoned,
     BadRow,
     DecoderCrashed,
+    MediaError,
     ModelError,
     SettingsError,
     TouchstoneError,
@@ -253,7 +254,9 @@ def _likeness(lease: Lease) -> tuple[str, ScanOptions]:
 def _cause_of(error: Exception) -> tuple[Plain, bool]:
     """An error as the cause of a failed attempt, and whether it would come again."""
     if isinstance(error, TouchstoneError):
-        lasting = isinstance(error, ModelError | UsageError | SettingsError)
+        lasting = isinstance(error, ModelError | UsageError | SettingsError) or (
+            isinstance(error, MediaError) and not isinstance(error, DecoderCrashed)
+        )
         return {"code": error.code, "message": str(error)}, lasting
     message = f"A fault of ours: {type(error).__name__}: {error}. Please report it."
     return {"code": "internal", "message": message}, False

@@ -192,7 +192,9 @@ def generate_job(request: GenerateRequest, *, webhook: str = "", **terms: Unpack
             f"{request.count} files were asked for; 1 to {MOST_GENERATED} are made at once.",
             "Ask for fewer, with several seeds.",
         )
-    return _one_shard("generate", request.to_plain(), webhook, (), **terms)
+    pictures = (one for name in ("input", "mask") for one in request.conditions.get(name, ()))
+    media = tuple(picture["sha256"] for picture in pictures)
+    return _one_shard("generate", request.to_plain(), webhook, media, **terms)
 
 
 def _one_shard(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from detector.thresholds import Calibration
 from evidence.digest import sha256_file
 from evidence.errors import MediaError, ModelError
-from evidence.faces import FaceFinder, find_face_model
+from evidence.faces import FaceFinder
 from evidence.medium import Pixels, Sampling
 from evidence.sandbox import DecoderPool
 from evidence.verdict import Report
@@ -71,7 +71,7 @@ class Scanner:
         self._on_frame = on_frame
         entry = find_detector(self.settings)
         self._session = open_detector(entry, self.settings.device, self.settings.threads)
-        face_model = self.settings.face_model or find_face_model(self.settings.data_dir)
+        face_model = self.settings.faces
         self._lens = Lens(
             calibration=calibration_of(entry),
             tiles_per_image=self.settings.tiles_per_image,

@@ -166,6 +166,13 @@ class Settings(BaseSettings):
             Path(folder).expanduser().resolve() for folder in self.folders.split(os.pathsep) if folder
         )
 
+    @property
+    def faces(self) -> Path | None:
+        """The face model to find faces with, or None where none is installed."""
+        from evidence.faces import find_face_model  # OpenCV, which reading settings does not need
+
+        return self.face_model or find_face_model(self.data_dir)
+
     def fingerprint(self, *parts: object) -> str:
         """Twelve hex digits of what decides a result besides the medium: tiles, and the given parts."""
         text = repr((self.tiles_per_image, self.tiles_per_frame, *parts))

@@ -221,7 +221,7 @@ def test_an_interrupted_command_keeps_what_it_has_made(
                 signal.raise_signal(signal.SIGINT)
             yield pixels
 
-    monkeypatch.setattr("exports.sampling.drawn", interrupted)
+    monkeypatch.setattr("exports.making.drawn", interrupted)
     ran = workshop("generate", "dots", "--count", 9, "--out", tmp_path / "o")
     assert ran.code == 130
     assert "3 of 9 files are in" in ran.err

@@ -44,14 +44,15 @@ class Asked:
 async def read_scan(request: Request, desk: Desk) -> Asked:
     """What a POST to /v1/scans asks for; an upload is on disk when this returns."""
     await run_in_threadpool(desk.may_submit)
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
+    if is_json(request):
         return await _by_sha256(request, desk)
     form = await receive_form(request, desk.service.media)
     asked = ScanForm.model_validate({name: value for name, value in form.fields.items() if value})
-    if form.stored is None:
+    if form.file is None:
         raise RequestError(f"The form has no file named {FILE_FIELD!r}.", "Send one.")
-    name = asked.name or ScanForm.model_validate({"name": form.filename}).name or form.stored.sha256
-    return Asked(form.stored.sha256, form.stored.size_bytes, name, asked)
+    stored = form.file.stored
+    name = asked.name or ScanForm.model_validate({"name": form.file.filename}).name or stored.sha256
+    return Asked(stored.sha256, stored.size_bytes, name, asked)
 
 
 def accept(desk: Desk, asked: Asked, key: str) -> tuple[Job, bool]:
@@ -135,6 +136,11 @@ async def answered(request: Request, response: Response, desk: Desk, job: Job, p
     if not job.state.ended:
         response.headers["Retry-After"] = "1"
     return job
+
+
+def is_json(request: Request) -> bool:
+    """Whether a request says that its body is JSON."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
 
 
 async def read_json(request: Request, desk: Desk) -> bytes:

@@ -14,7 +14,15 @@ from starlette.concurrency import run_in_threadpool
 
 from evidence.errors import RequestError
 from touchstone.api import batch_views, events
-from touchstone.api.accepting import LANES, answered, check_model, check_webhook, read_json, retention
+from touchstone.api.accepting import (
+    LANES,
+    answered,
+    check_model,
+    check_webhook,
+    is_json,
+    read_json,
+    retention,
+)
 from touchstone.api.access import Reading, Writing
 from touchstone.api.events import After, LastEventId
 from touchstone.api.manifests import folder_items, items_of, places_of, read_manifest
@@ -67,18 +75,18 @@ async def create_batch(
     a row of the result that says why; the others are scanned.
     """
     await run_in_threadpool(desk.may_submit)
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
+    if is_json(request):
         body = BatchByItems.model_validate_json(await read_json(request, desk))
         asked: BatchForm = body
         digest = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
         rows = None if body.items is None else list(body.items)
     else:
         form = await receive_form(request, desk.service.media)
-        if form.stored is None:
+        if form.file is None:
             raise RequestError("The form has no file named 'file'.", "Send the manifest as one.")
         asked = BatchForm.model_validate({name: value for name, value in form.fields.items() if value})
-        digest = form.stored.sha256
-        rows = await run_in_threadpool(_manifest, desk, digest, form.filename)
+        digest = form.file.stored.sha256
+        rows = await run_in_threadpool(_manifest, desk, digest, form.file.filename)
     job = await run_in_threadpool(_accept, desk, asked, rows, digest, idempotency_key)
     job = await answered(request, response, desk, job, router.prefix)
     return await run_in_threadpool(batch_views.batch, desk, job)

@@ -1,84 +1,68 @@
-"""Generations: have a shipped generator make pictures, for test sets and for seeing what it can do."""
+"""Generations: have a shipped generator make fakes, for test sets and for seeing what it can do."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
-from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from evidence.errors import NotThere
 from touchstone.api import events
-from touchstone.api.accepting import LANES, answered
+from touchstone.api.accepting import LANES, answered, submit
 from touchstone.api.access import Reading, Writing
 from touchstone.api.events import After, LastEventId
 from touchstone.api.pages import Cursor, Limit, cursor_behind, place_of
 from touchstone.api.scans import IdempotencyKey, Prefer
 from touchstone.api.schemas import (
-    ClientRef,
     Deleted,
     Generation,
     Generations,
-    Line,
     MadeFile,
-    Priority,
     Progress,
     State,
-    Taken,
     moment,
 )
 from touchstone.api.service import Desk
 from touchstone.api.views import PRIORITIES, failure
-from worker.generating import KNOWN_CONDITIONS, sampler
+from touchstone.api.wishing import body, read_wish
+from worker.generating import MIMES, generator
 from worker.jobs.model import Job, JobState, Shard
 from worker.jobs.search import Search, newest_progress
-from worker.requests import MOST_GENERATED, GenerateRequest, generate_job
+from worker.requests import generate_job
 
 router = APIRouter(prefix="/v1/generations", tags=["generations"])
 KIND = "generate"
 
 
-class Wish(Taken):
-    """What a generator is asked: how many pictures from which seed, of which classes or captions."""
-
-    model: Annotated[Line, Field(min_length=1, max_length=128)]
-    count: int = Field(1, ge=1, le=MOST_GENERATED)
-    seed: int = Field(0, ge=0, lt=2**63)
-    classes: list[Annotated[Line, Field(max_length=128)]] = Field([], max_length=1000)
-    caption: list[Annotated[Line, Field(max_length=1024)]] = Field([], max_length=1000)
-    truncation: float | None = Field(None, gt=0, le=100, allow_inf_nan=False)
-    priority: Priority = "live"
-    client_ref: ClientRef = ""
-    retention_seconds: float | None = Field(None, ge=0, le=10 * 365 * 86_400, allow_inf_nan=False)
-
-
-@router.post("", status_code=202, responses={200: {"model": Generation}})
+@router.post("", status_code=202, responses={200: {"model": Generation}}, openapi_extra=body())
 async def create_generation(
     desk: Writing,
-    wish: Wish,
     request: Request,
     response: Response,
     idempotency_key: IdempotencyKey = "",
     prefer: Prefer = "",
 ) -> Generation:
-    """Have pictures made from noise, classes or captions; `manifest.jsonl` among the files says of what."""
+    """Have fakes made: pictures or a film, from noise, classes, captions or pictures that are handed in.
+
+    Those come along as `input` and `mask` of a form, or are named by their sha256 as JSON. `manifest.jsonl`
+    among the files says of each what it is.
+    """
+    wish = await read_wish(request, desk)
 
     def accept() -> Job:
-        desk.may_submit()
-        sampler(desk.service.settings, wish.model)
-        asked = wish.model_dump(include=set(KNOWN_CONDITIONS), exclude_defaults=True)
+        made = wish.request(generator(desk.service.settings, wish.model))
         days = desk.service.settings.retention_days
         new = generate_job(
-            GenerateRequest(wish.model, wish.count, wish.seed, asked),
+            made,
             tenant=desk.tenant,
             lane=LANES[wish.priority],
             key=idempotency_key,
             client_ref=wish.client_ref,
             retention_seconds=days * 86_400 if wish.retention_seconds is None else wish.retention_seconds,
         )
-        return desk.store.submit(new)[0]
+        return submit(desk, new)[0]
 
     job = await answered(request, response, desk, await run_in_threadpool(accept), router.prefix)
     return await run_in_threadpool(_view, desk, job)
@@ -132,14 +116,13 @@ async def generation_events(
         200: {
             "description": "The file.",
             "content": {
-                kind: {"schema": {"type": "string", "format": "binary"}}
-                for kind in ("image/png", "application/x-ndjson")
+                kind: {"schema": {"type": "string", "format": "binary"}} for kind in sorted(MIMES.values())
             },
         }
     },
 )
 def generation_file(desk: Reading, generation: str, file: str) -> FileResponse:
-    """A picture, or the manifest of all of them."""
+    """A picture, a film, or the manifest of all of them."""
     job = desk.job(generation, KIND)
     made = next((one for one in _files(desk.first_shard(job)) if one["name"] == file), None)
     if made is None:
@@ -166,6 +149,7 @@ def _seen(desk: Desk, job: Job, shard: Shard | None) -> Generation:
         model=job.request["model"],
         count=job.request["count"],
         seed=job.request["seed"],
+        asked=job.request.get("conditions", {}),
         client_ref=job.client_ref,
         priority=PRIORITIES[job.lane],
         progress=Progress(done=known["done"], of=known["of"]) if known else None,

@@ -7,6 +7,9 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from exports.registry import ModelEntry
+from exports.slots import slots_in
+from exports.wishes import films, takes
 from touchstone.api.access import Reading
 from worker.scanner import installed_models
 
@@ -14,7 +17,10 @@ router = APIRouter(prefix="/v1", tags=["models"])
 
 
 class Model(BaseModel):
-    """A row of models.json: what the model is and what its maker measured; `card` is Markdown."""
+    """A row of models.json: what the model is and what its maker measured; `card` is Markdown.
+
+    `takes` are the wishes that POST /v1/generations takes for a generator, `films` the films it makes.
+    """
 
     name: str
     version: str
@@ -33,6 +39,8 @@ class Model(BaseModel):
     calibration: dict[str, Any] | None
     licence: str
     card: str
+    takes: list[str]
+    films: list[str]
 
 
 class Models(BaseModel):
@@ -66,7 +74,7 @@ class Usage(BaseModel):
 @router.get("/models")
 def models(desk: Reading) -> Models:
     """The installed detectors and generators."""
-    return Models(items=[Model(**entry.to_dict()) for entry in installed_models(desk.service.settings)])
+    return Models(items=[_model(entry) for entry in installed_models(desk.service.settings)])
 
 
 @router.get("/limits")
@@ -85,3 +93,9 @@ def usage(desk: Reading) -> Usage:
     return Usage(
         tenant=desk.tenant, jobs=jobs, last_day=sum(desk.counts(desk.store.clock() - 86_400).values())
     )
+
+
+def _model(entry: ModelEntry) -> Model:
+    slots = slots_in(entry) if entry.kind == "generator" else {}
+    taken = takes(entry, slots) if slots else []
+    return Model(**entry.to_dict(), takes=taken, films=list(films(slots)))

@@ -215,16 +215,22 @@ class Retried(BaseModel):
 
 
 class MadeFile(BaseModel):
-    """A file that a generation made, and where it is fetched."""
+    """A file of a generation, and where it is fetched.
+
+    `made` is a forgery, and `before` the name of a preview of the picture it was; a `mask` is white where
+    its picture was made, the `sheet` shows all of them, and the `manifest` says of what each was made.
+    """
 
     name: str
     url: str
     mime: str
     size_bytes: int
+    role: Literal["made", "mask", "sheet", "before", "manifest"] = "made"
+    before: str = ""
 
 
 class Generation(BaseModel):
-    """A generation as it stands; `files` are there once it is done."""
+    """A generation as it stands; `files` are there once it is done. `asked` are its conditions."""
 
     id: str
     state: State
@@ -233,6 +239,7 @@ class Generation(BaseModel):
     model: str
     count: int
     seed: int
+    asked: dict[str, Any]
     client_ref: str
     priority: Priority
     progress: Progress | None

@@ -1,4 +1,4 @@
-"""Uploads: a multipart form read as it comes, its one file straight to disk with a running sum and a cap.
+"""Uploads: a multipart form read as it comes, its files straight to disk with a running sum and a cap each.
 
 No header is believed about its length, no name that a client gives is ever a path, and a client that goes
 away leaves nothing behind.
@@ -6,6 +6,8 @@ away leaves nothing behind.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -25,30 +27,64 @@ _WRITE_BYTES = 256 * 1024  # what is gathered before it is written
 _DRAINED_BYTES = 8 * 2**20
 
 
+@dataclass(frozen=True)
+class Upload:
+    """A file of a form: its field, the name it came with, and where it lies now."""
+
+    field: str
+    filename: str
+    stored: Stored
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a form may hold: how many files of each field, and the fields that may come more than once."""
+
+    files: Mapping[str, int] = field(default_factory=lambda: {FILE_FIELD: 1})
+    many: Collection[str] = ()
+
+
 @dataclass
 class Form:
-    """What a form held: its fields in order, and its file with the name it came with."""
+    """What a form held, in order: fields that come once, fields that may come again, files."""
 
     fields: dict[str, str] = field(default_factory=dict)
-    stored: Stored | None = None
-    filename: str = ""
+    lists: dict[str, list[str]] = field(default_factory=dict)
+    files: list[Upload] = field(default_factory=list)
+
+    @property
+    def file(self) -> Upload | None:
+        """The one file of a form that has no more than one."""
+        return next(iter(self.files), None)
+
+    def of(self, name: str) -> list[Upload]:
+        """The files of a field."""
+        return [upload for upload in self.files if upload.field == name]
 
 
-async def receive_form(request: Request, media: MediaStore) -> Form:
-    """Read a multipart request to its end; the file is on disk when this returns.
+async def receive_form(
+    request: Request,
+    media: MediaStore,
+    shape: Shape | None = None,
+    *,
+    before_file: Callable[[], None] = lambda: None,
+) -> Form:
+    """Read a multipart request to its end; its files are on disk when this returns.
 
-    Raises RequestError for what is no form, LimitExceeded over the cap, StoreFull on a full disk.
+    `before_file` may refuse a file before it is received. Raises RequestError for what is no such form,
+    LimitExceeded over the cap, StoreFull on a full disk.
     """
+    shape = shape or Shape()
     boundary = _boundary(request)
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > media.max_bytes + _MOST_FIELDS * _MOST_FIELD_BYTES:
+    if announced.isdigit() and int(announced) > _most_bytes(shape, media):
         await _drain(request)
         raise LimitExceeded(
-            f"The upload has {announced} bytes; {media.max_bytes} are allowed.",
+            f"The upload has {announced} bytes; {media.max_bytes} are allowed a file.",
             "Hand in a smaller file, or raise TOUCHSTONE_MAX_BYTES.",
         )
     with ExitStack() as opened:
-        reader = _Reader(boundary, media, opened)
+        reader = _Reader(boundary, media, opened, shape, before_file)
         gathered = bytearray()
         try:
             async for chunk in request.stream():
@@ -62,6 +98,10 @@ async def receive_form(request: Request, media: MediaStore) -> Form:
             await _drain(request)
             raise
         return await run_in_threadpool(reader.finish, bytes(gathered))
+
+
+def _most_bytes(shape: Shape, media: MediaStore) -> int:
+    return sum(shape.files.values()) * media.max_bytes + _MOST_FIELDS * _MOST_FIELD_BYTES
 
 
 def _boundary(request: Request) -> bytes:
@@ -90,9 +130,19 @@ async def _drain(request: Request) -> None:
 class _Reader:
     """The parser of one form, and what it has found so far; runs in worker threads."""
 
-    def __init__(self, boundary: bytes, media: MediaStore, opened: ExitStack) -> None:
+    def __init__(
+        self,
+        boundary: bytes,
+        media: MediaStore,
+        opened: ExitStack,
+        shape: Shape,
+        before_file: Callable[[], None],
+    ) -> None:
         self.form = Form()
-        self._media, self._opened = media, opened
+        self._media, self._opened, self._shape = media, opened, shape
+        self._before_file = before_file
+        self._fields, self._files = 0, Counter[str]()
+        self._filename = ""
         self._header_name, self._header_value = bytearray(), bytearray()
         self._disposition = b""
         self._name = ""
@@ -138,15 +188,24 @@ class _Reader:
     def _open(self) -> None:
         _, options = parse_options_header(self._disposition)
         self._name = options.get(b"name", b"").decode("utf-8", "replace")
-        known = {*self.form.fields, *([FILE_FIELD] if self.form.stored else [])}
-        if not self._name or self._name in known or len(known) >= _MOST_FIELDS:
+        most = self._shape.files.get(self._name)
+        if most is not None:
+            self._files[self._name] += 1
+            if self._files[self._name] > most:
+                raise RequestError(
+                    f"The form has more than {most} {'file' if most == 1 else 'files'} of {self._name!r}.",
+                    "Send the others in a request of their own.",
+                )
+            self._filename = _shown(options.get(b"filename", b"").decode("utf-8", "replace"))
+            self._before_file()
+            self._receiving = self._opened.enter_context(self._media.receive())
+            return
+        self._fields += 1
+        if not self._name or self._name in self.form.fields or self._fields > _MOST_FIELDS:
             raise RequestError(
                 f"The form's field {self._name[:64]!r} is nameless, comes twice or is one of too many.",
                 "Send each field once.",
             )
-        if self._name == FILE_FIELD:
-            self.form.filename = _shown(options.get(b"filename", b"").decode("utf-8", "replace"))
-            self._receiving = self._opened.enter_context(self._media.receive())
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._receiving is not None:
@@ -156,15 +215,22 @@ class _Reader:
         if len(self._value) > _MOST_FIELD_BYTES:
             raise RequestTooLarge(
                 f"The form's field {self._name[:64]!r} has more than {_MOST_FIELD_BYTES} bytes.",
-                f"Only {FILE_FIELD!r} may be large.",
+                f"Only {', '.join(map(repr, self._shape.files))} may be large.",
             )
 
     def _close(self) -> None:
         if self._receiving is not None:
-            self.form.stored = self._receiving.finish()
+            stored = self._receiving.finish()
             self._receiving = None
+            # What a browser sends for a file that nobody chose.
+            if self._filename or stored.size_bytes or self._name == FILE_FIELD:
+                self.form.files.append(Upload(self._name, self._filename, stored))
             return
-        self.form.fields[self._name] = self._value.decode("utf-8", "replace")
+        value = self._value.decode("utf-8", "replace")
+        if self._name in self._shape.many:
+            self.form.lists.setdefault(self._name, []).append(value)
+        else:
+            self.form.fields[self._name] = value
 
     def _end(self) -> None:
         self._ended = True

@@ -161,9 +161,9 @@ def _decoded(settings: Settings, name: str, write: Callable[[Path], object]) -> 
 
 
 def _faces(settings: Settings) -> Check:
-    from evidence.faces import FaceFinder, find_face_model
+    from evidence.faces import FaceFinder
 
-    path = settings.face_model or find_face_model(settings.data_dir)
+    path = settings.faces
     if path is None:
         return Check("faces", "absent", "no face finder; `touchstone models fetch yunet` gets one")
     return _tried("faces", lambda: f"{type(FaceFinder(path)).__name__} with {path}")

@@ -47,7 +47,7 @@ def forge(
     """
     from exports.forging import forge as forge_all
     from exports.forging import reals_in
-    from touchstone.cli.generating import face_square
+    from exports.making import face_square
     from worker.scanner import installed_models
     from worker.settings import load_settings
 
@@ -68,7 +68,7 @@ def forge(
                 entries,
                 out,
                 seed=seed,
-                find_face=face_square(settings),
+                find_face=face_square(settings.faces),
                 on_file=lambda name: progress.advance(task),
                 on_failed=skipped.add,
                 threads=settings.threads,

@@ -82,8 +82,8 @@ def generate(
     reconstruction-nearest-x8 --input photo.jpg --out twins/` · `touchstone generate
     inpainting-photos --input photo.png --box 40,60,96,64 --out holes/`
     """
+    from exports.wishes import Asked
     from touchstone.cli.generating import run
-    from touchstone.cli.wishes import Asked
 
     asked = Asked(
         count=count,
@@ -92,7 +92,7 @@ def generate(
         classes=tuple(classes or ()),
         caption=tuple(caption or ()),
         input=tuple(input or ()),
-        mask=tuple(mask or ()),
+        mask=tuple(map(str, mask or ())),
         box=box,
         side=tuple(side or ()),
         extend=extend,

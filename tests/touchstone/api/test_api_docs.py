@@ -63,11 +63,13 @@ def test_the_commands_of_the_page_do_what_it_says(working: Api, tmp_path: Path) 
             answer, end = decoder.raw_decode(text)
             answers.append(answer)
             text = text[end:].lstrip()
-    first, known, again, batch, generation = answers
+    first, known, again, batch, generation, filled, wider = answers
     assert (first["state"], first["verdict"], first["client_ref"]) == ("done", "fake", "desk 4")
     assert known["scans"][0]["id"] == first["id"]
     assert again["sha256"] == first["sha256"]
     assert (generation["state"], generation["count"]) == ("queued", 2)
+    assert filled["asked"]["box"] == "40,60,96,64"
+    assert wider["asked"]["side"] == ["left", "right"]
     assert (batch["state"], batch["counts"]["fake"], batch["failed"]) == ("done", 1, 1)
 
 

@@ -1,28 +1,31 @@
-"""What a person asks of `touchstone generate`, held against what a system takes."""
+"""What a person asks of a generator, on the command line or over the API, held against what it takes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from evidence.errors import UsageError
-
-if TYPE_CHECKING:
-    from evidence.medium import Pixels
-    from exports.editing import Box
-    from exports.registry import ModelEntry
-    from exports.slots import Feeds, Slot
+from evidence.medium import Pixels
+from exports import conditions
+from exports.editing import Box
+from exports.registry import ModelEntry
+from exports.slots import Feeds, Slot
 
 SIDES = ("left", "right", "top", "bottom")
 
 Film = Literal["interpolation", "expression", "rotation"]
+# How a wish is called where it was said: "--class" on the command line, "classes" over the API.
+Spoken = Callable[[str], str]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The options of the command by their names there; None, () and False where nothing was said."""
+    """What is asked for, by its names over the API; None, () and False where nothing was said.
+
+    `input` and `mask` are what the caller calls these pictures.
+    """
 
     count: int | None = None
     seed: int | None = None
@@ -30,7 +33,7 @@ class Asked:
     classes: tuple[str, ...] = ()
     caption: tuple[str, ...] = ()
     input: tuple[str, ...] = ()
-    mask: tuple[Path, ...] = ()
+    mask: tuple[str, ...] = ()
     box: str | None = None
     side: tuple[str, ...] = ()
     extend: int | None = None
@@ -50,14 +53,50 @@ class Condition:
     feeds: Feeds
 
 
-def refuse_foreign(entry: ModelEntry, slots: Mapping[str, Slot], asked: Asked) -> None:
-    """Raise UsageError for an option the system does not take, and for one that it cannot do without."""
-    takes = _takes(entry, slots)
+def takes(entry: ModelEntry, slots: Mapping[str, Slot]) -> list[str]:
+    """What can be asked of a system, by the names in `Asked`."""
+    roles = {slot.role for slot in slots.values()}
+    laws = {slot.law for slot in slots.values() if slot.role == "latent"}
+    fixed = any(slot.role == "image" and not slot.free for slot in slots.values())
+    faces = fixed and entry.task in ("animation", "rotation")
+    taken = {
+        "input": "image" in roles,
+        "count": "image" not in roles,
+        "seed": "latent" in roles,
+        "truncation": "truncation" in roles or "normal" in laws,
+        "classes": "label" in roles,
+        "caption": "tokens" in roles,
+        "mask": "mask" in roles and entry.task != "outpainting",
+        "box": faces or ("mask" in roles and entry.task != "outpainting"),
+        "side": entry.task == "outpainting",
+        "extend": entry.task == "outpainting",
+        "units": "units" in roles,
+        "expression": "units" in roles,
+        "yaw": "yaw" in roles,
+        "grid": True,
+        "film": bool(films(slots)),
+        "gif": bool(films(slots)),
+    }
+    return [name for name, is_taken in taken.items() if is_taken]
+
+
+def films(slots: Mapping[str, Slot]) -> list[Film]:
+    """The films that a system makes."""
+    roles = {slot.role for slot in slots.values()}
+    made: dict[Film, bool] = {"expression": "units" in roles, "rotation": "yaw" in roles}
+    made["interpolation"] = "latent" in roles and "image" not in roles
+    return [film for film, is_made in made.items() if is_made]
+
+
+def refuse_foreign(entry: ModelEntry, slots: Mapping[str, Slot], asked: Asked, spoken: Spoken = str) -> None:
+    """Raise UsageError for a wish the system does not take, and for one that it cannot do without."""
+    taken = takes(entry, slots)
+    listed = ", ".join(spoken(name) for name in taken)
     for item in fields(asked):
         # By identity: 0 equals False, and an angle of 0 was asked for.
         value = getattr(asked, item.name)
-        if not (value is None or value is False or value == ()) and item.name not in takes:
-            raise UsageError(f"{entry.label} takes no {_option(item.name)}.", f"It takes {_listed(takes)}.")
+        if not (value is None or value is False or value == ()) and item.name not in taken:
+            raise UsageError(f"{entry.label} takes no {spoken(item.name)}.", f"It takes {listed}.")
     roles = {slot.role for slot in slots.values()}
     swept = asked.film in ("expression", "rotation")
     for said, needed, options in (
@@ -73,24 +112,22 @@ def refuse_foreign(entry: ModelEntry, slots: Mapping[str, Slot], asked: Asked) -
         (asked.yaw is not None or swept, "yaw" in roles, ("yaw",)),
     ):
         if needed and not said:
-            words = " or ".join(_option(option) for option in options)
-            raise UsageError(f"{entry.label} needs {words}.", f"It takes {_listed(takes)}.")
+            words = " or ".join(spoken(option) for option in options)
+            raise UsageError(f"{entry.label} needs {words}.", f"It takes {listed}.")
     for side in asked.side:
         if side not in SIDES:
             raise UsageError(f"There is no side {side!r}.", f"The sides are {', '.join(SIDES)}.")
-    kinds = _films(slots)
+    kinds = films(slots)
     if asked.film is not None and asked.film not in kinds:
         raise UsageError(
             f"{entry.label} makes no film of {asked.film}.", f"It makes one of {' or '.join(kinds)}."
         )
     if asked.gif and asked.film is None:
-        raise UsageError("--gif is about a film.", "Ask for one with --film.")
+        raise UsageError(f"{spoken('gif')} is about a film.", f"Ask for one with {spoken('film')}.")
 
 
 def conditions_of(slots: Mapping[str, Slot], asked: Asked) -> list[Condition]:
     """Every condition that was asked for, in the order of its words; one without feeds when none was."""
-    from exports import conditions
-
     found: list[Condition] = []
     for slot in slots.values():
         if slot.role == "label":
@@ -122,52 +159,10 @@ def box_of(said: str, pixels: Pixels) -> Box:
     try:
         x, y, wide, tall = (int(part) for part in said.split(","))
     except ValueError:
-        raise UsageError(f"--box {said} is not of the form X,Y,W,H.", "Write --box 40,60,96,64.") from None
+        raise UsageError(f"The box {said} is not of the form X,Y,W,H.", "Write 40,60,96,64.") from None
     if min(x, y) < 0 or min(wide, tall) < 1 or x + wide > width or y + tall > height:
         raise UsageError(
-            f"--box {said} is not inside a picture of {width} x {height} pixels.",
+            f"The box {said} is not inside a picture of {width} x {height} pixels.",
             "Left and top count from 0; width and height are at least 1.",
         )
     return x, y, wide, tall
-
-
-def _takes(entry: ModelEntry, slots: Mapping[str, Slot]) -> list[str]:
-    """The options of a system, by their names in `Asked`."""
-    roles = {slot.role for slot in slots.values()}
-    laws = {slot.law for slot in slots.values() if slot.role == "latent"}
-    fixed = any(slot.role == "image" and not slot.free for slot in slots.values())
-    faces = fixed and entry.task in ("animation", "rotation")
-    takes = {
-        "input": "image" in roles,
-        "count": "image" not in roles,
-        "seed": "latent" in roles,
-        "truncation": "truncation" in roles or "normal" in laws,
-        "classes": "label" in roles,
-        "caption": "tokens" in roles,
-        "mask": "mask" in roles and entry.task != "outpainting",
-        "box": faces or ("mask" in roles and entry.task != "outpainting"),
-        "side": entry.task == "outpainting",
-        "extend": entry.task == "outpainting",
-        "units": "units" in roles,
-        "expression": "units" in roles,
-        "yaw": "yaw" in roles,
-        "grid": True,
-        "film": bool(_films(slots)),
-        "gif": bool(_films(slots)),
-    }
-    return [option for option, taken in takes.items() if taken]
-
-
-def _films(slots: Mapping[str, Slot]) -> list[str]:
-    roles = {slot.role for slot in slots.values()}
-    films = {"expression": "units" in roles, "rotation": "yaw" in roles}
-    films["interpolation"] = "latent" in roles and "image" not in roles
-    return [film for film, made in films.items() if made]
-
-
-def _option(name: str) -> str:
-    return {"classes": "--class"}.get(name, f"--{name}")
-
-
-def _listed(options: list[str]) -> str:
-    return ", ".join(_option(option) for option in options)
