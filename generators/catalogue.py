@@ -16,6 +16,7 @@ import torch
 
 from evidence.errors import UsageError
 from generators.contract import AdversarialModel, Optimisation, Preset
+from generators.options import require_sensible
 from generators.sizes import ANY, Sides
 from generators.training import checkpoint
 
@@ -163,16 +164,18 @@ def preset(name: str, preset: str, **overrides: Any) -> Preset:
     if preset not in presets:
         raise UsageError(f"{name} has no preset {preset!r}.", f"Its presets: {', '.join(presets)}.")
     chosen = presets[preset]
-    for field, value in overrides.items():
-        if hasattr(chosen.config, field):
-            chosen = replace(chosen, config=replace(chosen.config, **{field: value}))
-        elif hasattr(chosen.optimisation, field):
-            chosen = replace(chosen, optimisation=replace(chosen.optimisation, **{field: value}))
-        else:
+    own = {name: value for name, value in overrides.items() if hasattr(chosen.config, name)}
+    general = {name: value for name, value in overrides.items() if name not in own}
+    for field in general:
+        if not hasattr(chosen.optimisation, field):
             raise UsageError(
                 f"{name} has no option {field!r}.", f"Its options: {', '.join(options(chosen))}."
             )
-    return chosen
+    require_sensible(chosen.config, own)
+    require_sensible(chosen.optimisation, general)
+    return replace(
+        chosen, config=replace(chosen.config, **own), optimisation=replace(chosen.optimisation, **general)
+    )
 
 
 def options(chosen: Preset) -> dict[str, Any]:

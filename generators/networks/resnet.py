@@ -9,9 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from evidence.errors import UsageError
 from generators.networks.patch import initialise
-from generators.networks.upsamplers import UPSAMPLERS, upsampler
+from generators.networks.upsamplers import upsampler
 
 
 class ResnetTranslator(nn.Module):
@@ -26,8 +25,6 @@ class ResnetTranslator(nn.Module):
         self, *, width: int, blocks: int, up: str, residual: bool = False, channels: int = 3
     ) -> None:
         super().__init__()
-        if up not in UPSAMPLERS:
-            raise UsageError(f"There is no upsampler {up!r}.", f"Known: {', '.join(UPSAMPLERS)}.")
         self.residual = residual
         layers = _normed(nn.Conv2d(channels, width, 7, padding=3, padding_mode="reflect"), width)
         for wide in (width * 2, width * 4):

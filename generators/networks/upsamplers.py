@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from evidence.errors import UsageError
+
 Builder = Callable[[int, int], nn.Module]
 
 
@@ -122,7 +124,9 @@ class Haar(nn.Module):
 
 
 def upsampler(name: str, inputs: int, outputs: int) -> nn.Module:
-    """The operator called `name`, from `inputs` to `outputs` channels."""
+    """The operator called `name`, from `inputs` to `outputs` channels; raises UsageError for another."""
+    if name not in UPSAMPLERS:
+        raise UsageError(f"There is no upsampler {name!r}.", f"Known: {', '.join(UPSAMPLERS)}.")
     return UPSAMPLERS[name](inputs, outputs)
 
 

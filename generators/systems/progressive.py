@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from evidence.errors import UsageError
 from generators.contract import AdversarialModel, Batch, Losses, Optimisation, Preset
 from generators.losses.adversarial import LOSSES
 from generators.networks.growing import Discriminator, Generator, Growth, doubled
@@ -36,6 +37,13 @@ class Config:
     largest_batch: int = 128  # while images are small; `Optimisation.batch` is that of the full size
     loss: Literal["wasserstein", "bce", "relativistic"] = "wasserstein"
     drift: float = 1e-3  # weight of E D(x)^2, which keeps a critic's scale from wandering
+
+    def __post_init__(self) -> None:
+        if self.first_size.bit_count() != 1 or self.first_size > self.image_size:
+            raise UsageError(
+                f"A picture of {self.image_size} px does not grow from {self.first_size} px.",
+                "Take a first_size that is a power of two and no larger than image_size.",
+            )
 
 
 _ADAM = (0.0, 0.99)

@@ -124,6 +124,13 @@ def load(folder: Path) -> dict[str, Any]:
     return state
 
 
+def kept(folder: Path) -> str:
+    """Whether there is a state to go on from, as a sentence."""
+    if (folder / CHECKPOINT).is_file():
+        return f"{folder / CHECKPOINT} holds the last good state."
+    return f"No checkpoint had been written to {folder} yet."
+
+
 @contextmanager
 def fitting(folder: Path) -> Iterator[None]:
     """Within the block, where a state is put into a model, whatever does not fit is a TrainingError."""

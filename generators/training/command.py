@@ -12,7 +12,9 @@ from evidence.errors import UsageError
 from generators import catalogue
 from generators.contract import Preset
 from generators.data.opening import open_data
+from generators.training import checkpoint
 from generators.training.loop import OnProgress, Progress, train
+from generators.training.machine import translated
 from generators.training.stats import RunRecord
 from generators.verdict import Judgement, judge
 
@@ -86,6 +88,15 @@ def run(
         overrides=overrides,
         out=out,
     )
+    try:
+        return _carried_out(settled, out=out, resume=resume, on_progress=on_progress)
+    except (RuntimeError, MemoryError) as error:
+        raise translated(error, settled.settled.optimisation.batch, checkpoint.kept(out)) from error
+
+
+def _carried_out(settled: Plan, *, out: Path, resume: bool, on_progress: OnProgress | None) -> RunRecord:
+    """Build, train and judge."""
+    system, seed = settled.system, settled.seed
     chosen, kind = settled.settled, catalogue.system(system).kind
     model = catalogue.build(system, chosen.config, chosen.optimisation, seed=seed)
     opened = open_data(chosen.data, model.image_shape, kind=kind)

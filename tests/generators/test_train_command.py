@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from evidence.errors import DataError, TouchstoneError, UsageError
+from evidence.errors import DataError, TouchstoneError, TrainingError, UsageError
 from generators import catalogue
 from generators.training.command import open_data, plan, run
 from generators.verdict import VERDICT
@@ -56,6 +56,44 @@ def test_a_plan_shows_the_preset_with_its_overrides_typed() -> None:
 def test_overrides_that_make_no_sense_are_refused(overrides: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         plan("dcgan", overrides=overrides)
+
+
+@pytest.mark.parametrize(
+    ("system", "overrides", "message"),
+    [
+        ("vanilla", {"generator_widths": "8,0"}, "generator_widths=8,0 makes no sense. Take 1 or more"),
+        ("acgan", {"dropout": "5"}, "a number from 0 to 1"),
+        ("stylegan2", {"mapping_layers": "0"}, "Take 1 or more"),
+        ("progressive", {"first_size": "7"}, "a first_size that is a power of two"),
+        ("progressive", {"first_size": "64"}, "no larger than image_size"),
+    ],
+)
+def test_sizes_and_shares_that_nobody_can_mean_are_refused(
+    system: str, overrides: dict[str, str], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        plan(system, preset="smoke", overrides=overrides)
+
+
+def test_fields_that_fit_each_other_are_taken_in_any_order() -> None:
+    settled = plan("context_encoder", preset="smoke", overrides={"hole": "64", "image_size": "128"}).settled
+    assert (settled.config.hole, settled.config.image_size) == (64, 128)
+
+
+def test_an_operator_that_does_not_exist_is_answered_with_those_that_do() -> None:
+    with pytest.raises(UsageError, match=r"no upsampler 'foo'\. Known: nearest, "):
+        catalogue.create("reconstruction", "smoke", upsampler="foo")
+
+
+def test_a_system_too_large_for_the_memory_is_no_fault_of_the_code(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*given: object, **named: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 5 TB")
+
+    monkeypatch.setattr(catalogue, "build", too_large)
+    with pytest.raises(TrainingError, match=r"too little memory.* a smaller --set image_size or width"):
+        run("vanilla", data=str(folder), preset="smoke", out=tmp_path / "run")
 
 
 def test_unknown_systems_presets_and_data_name_the_known_ones() -> None:

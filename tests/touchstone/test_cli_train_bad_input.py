@@ -112,6 +112,14 @@ def test_a_table_that_does_not_fit_names_its_line(
         ("image_size=0", "power of two"),
         ("batch=0", "batch=0"),
         ("discriminator_steps=0", "discriminator_steps=0"),
+        ("loss=foo", "Write --set loss=bce or lsgan or hinge or relativistic or wasserstein."),
+        ("width=0", "width=0 makes no sense. Take 1 or more."),
+        ("latent=-3", "Take 1 or more."),
+        ("generator_lr=-1", "Take 0 or more."),
+        ("total_images=-4", "Take 1 or more."),
+        ("betas=0.5", "betas is of 2 numbers. Write --set betas=0.5,0.999"),
+        ("betas=0.5,1", "a number from 0 to 0.999999"),
+        ("image_size=1048576", "There is too little memory"),
     ],
 )
 def test_a_setting_that_cannot_be_built_is_refused(
