@@ -2,14 +2,17 @@
 
 The name is resolved once, every address it has must be of the public internet, and the connection goes to
 the one that was looked at: no second answer of a name server, no redirect and no proxy can lead elsewhere.
+A receiver that dawdles is left after `TIMEOUT_SECONDS`, however little by little it answers.
 """
 
 from __future__ import annotations
 
 import http.client
 import ipaddress
+import re
 import socket
 import ssl
+import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -18,6 +21,10 @@ from evidence.errors import UsageError
 TIMEOUT_SECONDS = 10.0
 MOST_READ = 4096
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# What has been given to the internet of IPv6; what lies outside is of some network of its own.
+_UNICAST = ipaddress.ip_network("2000::/3")
+_WRITTEN = re.compile(r"[!-~]{1,2048}")
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], *, private: bool = False) -> int:
@@ -29,11 +36,9 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, private: bool = F
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         connection.request("POST", target, body, dict(headers))
-        answer = connection.getresponse()
-        answer.read(MOST_READ)
-        return answer.status
+        return _status(connection.sock, time.monotonic() + TIMEOUT_SECONDS)
     except http.client.HTTPException as error:
-        raise OSError(f"The receiver did not speak HTTP: {type(error).__name__}.") from None
+        raise OSError(f"The receiver cannot be asked: {type(error).__name__}.") from None
     finally:
         connection.close()
 
@@ -45,13 +50,30 @@ def check(url: str) -> tuple[bool, str, int]:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         parts, host, port = urlsplit(""), "", None
-    if parts.scheme not in ("http", "https") or not host or parts.username is not None or len(url) > 2048:
+    written = _WRITTEN.fullmatch(url) is not None
+    if parts.scheme not in ("http", "https") or not host or parts.username is not None or not written:
         raise UsageError(
             f"{url[:200]!r} is no address that can be called.",
-            "Give http:// or https:// with a host, without a user name.",
+            "Give http:// or https:// with a host, without a user name; other letters than those of ASCII "
+            "are written as xn-- in a host and as %C3%A9 behind it.",
         )
     secure = parts.scheme == "https"
     return secure, host, port or (443 if secure else 80)
+
+
+def refuse_own(host: str) -> None:
+    """Raise UsageError for a host that is of our own network as it is written, before any name is asked."""
+    try:
+        found = socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        found = []
+    name = host.rstrip(".").lower()
+    if (
+        name == "localhost"
+        or name.endswith(".localhost")
+        or not all(is_public(str(row[4][0])) for row in found)
+    ):
+        raise _not_public(host)
 
 
 def resolve(host: str, port: int, *, private: bool = False) -> str:
@@ -61,12 +83,8 @@ def resolve(host: str, port: int, *, private: bool = False) -> str:
     except (OSError, UnicodeError):
         raise OSError(f"The name {host} has no address.") from None
     addresses = [str(row[4][0]) for row in found]
-    for address in addresses:
-        if not private and not is_public(address):
-            raise UsageError(
-                f"{host} is at {address}, which is not of the public internet.",
-                "Name a public host, or allow private ones with TOUCHSTONE_WEBHOOK_PRIVATE.",
-            )
+    if not private and not all(is_public(address) for address in addresses):
+        raise _not_public(host)
     return addresses[0]
 
 
@@ -79,9 +97,39 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
-        if int(ip) < 2**32:  # ::a.b.c.d, long out of use
+        if ip not in _UNICAST:
             return False
     return ip.is_global and not ip.is_multicast
+
+
+def _not_public(host: str) -> UsageError:
+    """The refusal, which does not tell a stranger where a name of our network leads."""
+    return UsageError(
+        f"{host} has an address that is not of the public internet.",
+        "Name a public host, or allow private ones with TOUCHSTONE_WEBHOOK_PRIVATE.",
+    )
+
+
+def _status(sock: socket.socket, until: float) -> int:
+    """The status that is answered before `until`; what else is said is not read."""
+    said = b""
+    while (left := until - time.monotonic()) > 0 and len(said) <= MOST_READ:
+        found = _STATUS.match(said)
+        if found and int(found[1]) >= 200:
+            return int(found[1])
+        if found and b"\r\n\r\n" in said:  # 1xx: the answer comes behind it
+            said = said.partition(b"\r\n\r\n")[2]
+            continue
+        if not found and b"\n" in said:
+            break
+        sock.settimeout(left)
+        more = sock.recv(MOST_READ)
+        if not more:
+            break
+        said += more
+    else:
+        raise TimeoutError("The receiver did not answer in time.")
+    raise OSError("The receiver did not speak HTTP.")
 
 
 class _Pinned(http.client.HTTPConnection):

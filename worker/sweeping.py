@@ -1,4 +1,4 @@
-"""Cleaning up: jobs whose time is over, pictures of jobs that are gone, media that nobody needs."""
+"""Cleaning up: jobs and messages whose time is over, pictures of gone jobs, media that nobody needs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from worker.jobs.holdings import unheld
+from worker.jobs.hooks import Webhooks
 from worker.jobs.search import existing
 from worker.jobs.store import JobStore
 from worker.media import MediaStore
@@ -32,6 +33,7 @@ def sweep(store: JobStore, media: MediaStore, *, young_seconds: float = YOUNG_SE
     jobs = 0
     while found := store.sweep():
         jobs += found
+    Webhooks(store).sweep()
     old = time.time() - young_seconds
     gone = folders = 0
     for part in _parts(list(media.jobs(before=old))):

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import logging
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from sqlalchemy import Row, select, update
 
 from evidence.errors import StoreError, UsageError
 from worker.addresses import post
-from worker.jobs.engine import translated, writing
+from worker.jobs.engine import reading, translated, writing
 from worker.jobs.schema import deliveries, webhooks
 from worker.jobs.store import JobStore
 
@@ -29,7 +30,9 @@ PAUSES_SECONDS = (5.0, 30.0, 120.0, 900.0, 3_600.0, 21_600.0, 86_400.0)
 # A message that is being sent is nobody else's for so long.
 SENDING_SECONDS = 60.0
 LOOK_SECONDS = 0.5
+SENDERS = 4
 _GONE = 410
+_SECRETS = (webhooks.c.secret, webhooks.c.old_secret, webhooks.c.old_until)
 
 
 @dataclass(frozen=True)
@@ -44,19 +47,57 @@ class _Owed:
     secrets: tuple[str, ...]
 
 
-class Courier(threading.Thread):
-    """Sends messages one after the other; `private` allows addresses that are not of the public internet."""
+class Courier:
+    """Sends messages, a few at once; `private` allows addresses that are not of the public internet.
+
+    No webhook gets two at a time and each has its turn, so that a receiver that never answers keeps
+    nobody waiting but itself.
+    """
 
     def __init__(self, store: JobStore, *, private: bool = False) -> None:
-        super().__init__(name="courier", daemon=True)
         self._store, self._private = store, private
         self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._sending: set[str] = set()
+        self._served: dict[str, int] = {}  # the webhook, and in which turn it was served last
+        self._turn = 0
+        self._senders = [
+            threading.Thread(target=self._run, name=f"courier-{number}", daemon=True)
+            for number in range(SENDERS)
+        ]
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        for sender in self._senders:
+            sender.start()
 
     def stop(self) -> None:
-        """End after the message that is being sent."""
+        """End after the messages that are being sent."""
         self._stopping.set()
 
-    def run(self) -> None:
+    def join(self, seconds: float | None = None) -> None:
+        """Wait for the end, `seconds` at most."""
+        until = None if seconds is None else time.monotonic() + seconds
+        for sender in self._senders:
+            sender.join(None if until is None else max(0.0, until - time.monotonic()))
+
+    def deliver(self) -> bool:
+        """Send the message that is due first; False when there is none that may be sent now."""
+        with self._lock:  # one looks, the others wait for their look
+            owed = self._claim()
+            if owed is None:
+                return False
+            self._sending.add(owed.webhook)
+            self._turn += 1
+            self._served[owed.webhook] = self._turn
+        try:
+            self._write_down(owed, *self._send(owed))
+        finally:
+            with self._lock:
+                self._sending.remove(owed.webhook)
+        return True
+
+    def _run(self) -> None:
         while not self._stopping.is_set():
             try:
                 sent = self.deliver()
@@ -66,39 +107,47 @@ class Courier(threading.Thread):
             if not sent:
                 self._stopping.wait(LOOK_SECONDS)
 
-    def deliver(self) -> bool:
-        """Send the message that is due first; False when there is none."""
-        owed = self._claim()
-        if owed is None:
-            return False
-        status, error = None, ""
+    def _send(self, owed: _Owed) -> tuple[int | None, str]:
+        """The status that came back, or none and why."""
         headers = signed(owed.id, int(self._store.clock()), owed.body, owed.secrets)
         try:
-            status = post(owed.url, owed.body, headers, private=self._private)
+            return post(owed.url, owed.body, headers, private=self._private), ""
         except (UsageError, OSError) as failure:
-            error = str(failure) or type(failure).__name__
-        self._write_down(owed, status, error)
-        return True
+            return None, str(failure) or type(failure).__name__
+        except Exception as failure:  # whatever it is, it must cost this message alone
+            log.exception("the message %s could not be sent", owed.id)
+            return None, f"A fault of ours: {type(failure).__name__}."
 
     def _claim(self) -> _Owed | None:
         now = self._store.clock()
-        wanted = (
-            select(deliveries, webhooks.c.url, webhooks.c.secret, webhooks.c.old_secret, webhooks.c.old_until)
-            .join(webhooks, webhooks.c.id == deliveries.c.webhook)
-            .where(deliveries.c.state == "pending", deliveries.c.due <= now, webhooks.c.disabled == "")
-            .order_by(deliveries.c.due)
-            .limit(1)
-            .with_for_update(skip_locked=True, of=deliveries)
+        due = (deliveries.c.state == "pending") & (deliveries.c.due <= now) & (webhooks.c.disabled == "")
+        waiting = (
+            select(webhooks.c.id)
+            .join(deliveries, deliveries.c.webhook == webhooks.c.id)
+            .where(due)
+            .distinct()
         )
-        with translated(), writing(self._store.engine) as connection:
-            row = connection.execute(wanted).first()
-            if row is None:
-                return None
-            held = {"due": now + SENDING_SECONDS, "attempts": row.attempts + 1}
-            connection.execute(update(deliveries).where(deliveries.c.id == row.id).values(held))
-        return _Owed(
-            row.id, row.webhook, row.url, row.body.encode(), row.attempts + 1, _live_secrets(row, now)
-        )
+        with translated(), reading(self._store.engine) as connection:
+            found = set(connection.execute(waiting).scalars())
+        self._served = {webhook: self._served.get(webhook, 0) for webhook in found}
+        for webhook in sorted(found - self._sending, key=self._served.__getitem__):
+            first = (
+                select(deliveries, webhooks.c.url, *_SECRETS)
+                .join(webhooks, webhooks.c.id == deliveries.c.webhook)
+                .where(due, webhooks.c.id == webhook)
+                .order_by(deliveries.c.due)
+                .limit(1)
+                .with_for_update(skip_locked=True, of=deliveries)
+            )
+            with translated(), writing(self._store.engine) as connection:
+                row = connection.execute(first).first()
+                if row is None:  # another process has it
+                    continue
+                held = {"due": now + SENDING_SECONDS, "attempts": row.attempts + 1}
+                connection.execute(update(deliveries).where(deliveries.c.id == row.id).values(held))
+            body, attempts = row.body.encode(), row.attempts + 1
+            return _Owed(row.id, row.webhook, row.url, body, attempts, _live_secrets(row, now))
+        return None
 
     def _write_down(self, owed: _Owed, status: int | None, error: str) -> None:
         now = self._store.clock()

@@ -12,7 +12,7 @@ from touchstone.api.access import Reading, Writing
 from touchstone.api.pages import Limit
 from touchstone.api.schemas import Deleted, Line, Taken, moment
 from touchstone.api.service import Desk
-from worker.addresses import check
+from worker.addresses import check, refuse_own
 from worker.jobs import hooks
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
@@ -76,7 +76,9 @@ class Deliveries(BaseModel):
 @router.post("", status_code=201)
 def create_webhook(desk: Writing, new: NewWebhook) -> MadeWebhook:
     """Have an address told from now on. The secret is shown this once."""
-    check(new.url)
+    _, host, _ = check(new.url)
+    if not desk.service.settings.webhook_private:
+        refuse_own(host)
     made, secret = _hooks(desk).add(desk.tenant, new.url)
     return MadeWebhook(**_seen(made).model_dump(), secret=secret)
 

@@ -20,6 +20,8 @@ from worker.jobs.store import JobStore
 
 # A secret that was replaced signs along for so long, so that receivers can change over.
 ROTATION_SECONDS = 86_400.0
+# A message is kept so long after it was due last, whatever came of it.
+KEPT_SECONDS = 30 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,13 @@ class Webhooks:
             _own(connection, tenant, webhook)
             if not connection.execute(update(deliveries).where(chosen).values(fresh)).rowcount:
                 raise NoSuchWebhook(f"There is no delivery {delivery}.", "List those of the webhook.")
+
+    def sweep(self) -> int:
+        """Delete messages whose time is over; returns how many."""
+        states = deliveries.c.state.in_(("delivered", "dead", "pending"))  # for the index
+        over = states & (deliveries.c.due < self.clock() - KEPT_SECONDS)
+        with translated(), writing(self.engine) as connection:
+            return connection.execute(delete(deliveries).where(over)).rowcount
 
 
 def to_delivery(row: Row[Any]) -> Delivery:

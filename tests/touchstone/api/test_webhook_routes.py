@@ -43,5 +43,11 @@ def test_a_webhook_that_is_none_is_refused_when_it_is_named(api: Api) -> None:
     problem(api.upload(webhook="nosuch"), 422, "usage")
     known = api.upload().json()["sha256"]
     problem(api.http.post("/v1/batches", json={"items": [{"sha256": known}], "webhook": "x"}), 422, "usage")
-    for url in ("ftp://desk.example", "desk.example", "https://user@desk.example", "https://"):
+    for url in (
+        "ftp://desk.example",
+        "desk.example",
+        "https://user@desk.example",
+        "https://",
+        "http://127.1/x",
+    ):
         problem(api.http.post("/v1/webhooks", json={"url": url}), 422, "usage")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -15,14 +18,15 @@ import pytest
 from jobs_clock import FakeClock
 
 from evidence.errors import NoSuchWebhook, UsageError
-from worker.addresses import check, is_public, post, resolve
-from worker.jobs.hooks import Webhooks
+from worker import addresses
+from worker.addresses import check, is_public, post, refuse_own, resolve
+from worker.jobs.hooks import KEPT_SECONDS, Webhooks
 from worker.jobs.leases import Leases
 from worker.jobs.model import NewJob
 from worker.jobs.store import JobStore
 from worker.settings import load_settings
 from worker.tasks import courier_of
-from worker.webhooks import PAUSES_SECONDS, Courier, signed
+from worker.webhooks import PAUSES_SECONDS, SENDERS, Courier, signed
 
 
 @dataclass
@@ -194,6 +198,7 @@ def test_a_webhook_of_another_tenant_is_not_there_and_is_told_nothing(
     [
         "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
         "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1%eth0", "fd00::1", "ff02::1",
+        "fec0::1", "64:ff9b:1::7f00:1", "::ffff:0:127.0.0.1", "5f00::1", "198.18.0.1",
         "::ffff:127.0.0.1", "::127.0.0.1", "2002:7f00:1::", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe",
     ],
 )  # fmt: skip
@@ -210,13 +215,27 @@ def test_an_address_of_the_internet_is_public(address: str) -> None:
 def test_every_spelling_of_loopback_is_refused(host: str) -> None:
     _, name, port = check(f"http://{host}/")
 
-    with pytest.raises(UsageError, match="public internet"):
+    with pytest.raises(UsageError, match="public internet") as refused:
         resolve(name, port)
+    assert "127.0.0.1" not in str(refused.value).replace(name, ""), "it tells where our names lead"
+    with pytest.raises(UsageError, match="public internet"):
+        refuse_own(name)
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://a.b/", "file:///etc/passwd", "http://", "https://me:pw@a.b/", "a.b", "http://a.b:x/"]
+    "host", ["93.184.216.34", "[2606:4700::1111]", "desk.example", "my-localhost.example"]
 )
+def test_a_host_that_may_be_public_is_not_refused_before_its_name_is_asked(host: str) -> None:
+    refuse_own(check(f"https://{host}/")[1])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://a.b/", "file:///etc/passwd", "http://", "https://me:pw@a.b/", "a.b", "http://a.b:x/",
+        "http://a.b/\u00e9", "http://a.b/ c", "http://\u00fc.b/", "http://a.b/" + 2048 * "c",
+    ],
+)  # fmt: skip
 def test_what_is_no_web_address_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="no address that can be called"):
         check(url)
@@ -227,3 +246,103 @@ def test_a_redirect_is_an_answer_and_is_not_followed(receiver: Receiver) -> None
 
     assert post(receiver.url, b"{}", {}, private=True) == 307
     assert len(receiver.got) == 1
+
+
+@contextlib.contextmanager
+def talker(*said: bytes, pause: float = 0.0) -> Iterator[str]:
+    """The address of a socket that says these things to each who connects, then only keeps the line."""
+    ended = threading.Event()
+
+    def talk(line: socket.socket) -> None:
+        with contextlib.suppress(OSError), line:
+            line.recv(65_536)
+            for part in said:
+                line.sendall(part)
+                if ended.wait(pause):
+                    return
+            ended.wait()
+
+    def take(door: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=talk, args=(door.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        taker = threading.Thread(target=take, args=(door,))
+        taker.start()
+        try:
+            yield f"http://127.0.0.1:{door.getsockname()[1]}/"
+        finally:
+            ended.set()
+            door.shutdown(socket.SHUT_RDWR)
+            taker.join()
+
+
+def test_a_receiver_that_answers_letter_by_letter_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(addresses, "TIMEOUT_SECONDS", 0.5)
+    started = time.monotonic()
+
+    with talker(*[b"\r"] * 60, pause=0.05) as url, pytest.raises(TimeoutError):
+        post(url, b"{}", {}, private=True)
+
+    assert time.monotonic() - started < 2.5, "sixty letters take three seconds"
+
+
+def test_an_answer_counts_from_its_first_line_on_and_notices_do_not() -> None:
+    with talker(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 2", b"04 No Content\r\n") as url:
+        assert post(url, b"{}", {}, private=True) == 204
+    with talker(b"SSH-2.0-OpenSSH_9.6\r\n") as url, pytest.raises(OSError, match="did not speak HTTP"):
+        post(url, b"{}", {}, private=True)
+
+
+def test_what_nobody_foresaw_costs_one_message_and_not_the_courier(
+    store: JobStore, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    hook, _ = Webhooks(store).add("local", receiver.url)
+    end_a_job(store, hook.id)
+
+    def fails(*_: object, **__: object) -> int:
+        raise ValueError("never seen before")
+
+    monkeypatch.setattr("worker.webhooks.post", fails)
+    assert Courier(store, private=True).deliver()
+
+    (delivery,) = Webhooks(store).deliveries("local", hook.id)
+    assert (delivery.state, delivery.attempts) == ("pending", 1)
+    assert "ValueError" in delivery.error
+    assert "never seen before" in caplog.text
+
+
+def test_a_receiver_that_never_answers_keeps_nobody_waiting_but_itself(
+    store: JobStore, receiver: Receiver
+) -> None:
+    with talker() as silent:
+        hooks = [Webhooks(store).add("local", url)[0].id for url in (silent, receiver.url)]
+        for hook in (*[hooks[0]] * 2 * SENDERS, hooks[1]):
+            end_a_job(store, hook)
+        courier = Courier(store, private=True)
+        courier.start()
+        until = time.monotonic() + 8
+        while not receiver.got and time.monotonic() < until:
+            time.sleep(0.02)
+        courier.stop()
+
+        assert receiver.got, "it waited for the one that is silent"
+        counts = [one.attempts for one in Webhooks(store).deliveries("local", hooks[0])]
+        assert sum(counts) == 1, "it is sent one message at a time"
+    courier.join()
+
+
+def test_messages_are_forgotten_after_their_time(
+    store: JobStore, clock: FakeClock, receiver: Receiver
+) -> None:
+    hook, _ = Webhooks(store).add("local", receiver.url)
+    end_a_job(store, hook.id)
+    Courier(store, private=True).deliver()
+    clock.now += KEPT_SECONDS
+    end_a_job(store, hook.id)
+
+    assert Webhooks(store).sweep() == 0
+    clock.now += 61
+    assert Webhooks(store).sweep() == 1
+    assert [one.state for one in Webhooks(store).deliveries("local", hook.id)] == ["pending"]
