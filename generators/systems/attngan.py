@@ -46,7 +46,7 @@ class Config:
     dropout: float = 0.5
     matching_weight: float = 5.0  # lambda
     length: int = 18  # words of a caption that are read
-    matching_images: int = 5_300_000
+    matching_images: int = 600 * 8_855
     matching_batch: int = 48
     naming_weight: float = 0.0
     words: tuple[str, ...] = ("", "?", "bird")
@@ -57,7 +57,7 @@ PRESETS = {
     "published": Preset(
         config=Config(),
         # 600 epochs of 8 855 birds for the encoders, then for the players; G's average keeps 0.999 a step.
-        optimisation=Optimisation(batch=20, ema_half_life_images=13_856.0, total_images=10_600_000),
+        optimisation=Optimisation(batch=20, ema_half_life_images=13_856.0, total_images=1_200 * 8_855),
         data="captions",
         budget_minutes=6_000.0,
     ),

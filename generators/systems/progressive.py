@@ -227,4 +227,4 @@ def growth_at(images_seen: int, config: Config) -> Growth:
 
 def _features(config: Config, size: int) -> int:
     # nf(log2(size) - 1) of the released code.
-    return min(config.feature_base * 2 // size, config.feature_max)
+    return max(1, min(config.feature_base * 2 // size, config.feature_max))

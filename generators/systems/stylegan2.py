@@ -243,7 +243,7 @@ def sizes(config: Config) -> list[int]:
 
 
 def _features(config: Config, size: int) -> int:
-    return min(config.feature_base * 2 // size, config.feature_max)
+    return max(1, min(config.feature_base * 2 // size, config.feature_max))
 
 
 def _to_image(inputs: int, channels: int, style: int) -> ModulatedConv2d:

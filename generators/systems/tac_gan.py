@@ -57,7 +57,7 @@ PRESETS = {
         config=Config(),
         # 400 epochs of 8 189 flowers, after the encoders' own.
         optimisation=Optimisation(
-            batch=128, generator_steps=2, ema_half_life_images=0.0, total_images=8_200_000
+            batch=128, generator_steps=2, ema_half_life_images=0.0, total_images=5_000_000 + 400 * 8_189
         ),
         data="captions",
         budget_minutes=1_200.0,

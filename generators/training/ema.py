@@ -62,12 +62,15 @@ class MovingAverage:
             if isinstance(layer, _BatchNorm) and layer.track_running_stats
         ]
         momenta = [layer.momentum for layer in norms]
+        counts = [copy.deepcopy(layer.num_batches_tracked) for layer in norms]
         for n in range(SETTLING if norms else 0):
             for layer in norms:
                 layer.train().momentum = 1 / (n + 1)  # the first replaces what was there
             draw(n)
-        for layer, momentum in zip(norms, momenta, strict=True):
+        for layer, momentum, count in zip(norms, momenta, counts, strict=True):
             layer.eval().momentum = momentum
+            # A run that is resumed at its end measures once more, and must end with the same bits.
+            layer.num_batches_tracked = count
 
     @contextmanager
     def applied_to(self, model: AdversarialModel) -> Iterator[None]:

@@ -58,6 +58,16 @@ def test_settled_statistics_are_those_of_what_the_average_meets() -> None:
     assert norm.momentum == live[1].momentum
 
 
+def test_measuring_once_more_changes_no_bit() -> None:
+    average, live = _moved(1.0)
+    average.update(live, images=1, images_seen=1_000_000)
+    states = []
+    for _ in range(2):
+        average.measure(lambda n: average.generator(torch.tensor([[2.0], [6.0]]) + n))
+        states.append({name: value.clone() for name, value in average.generator.state_dict().items()})
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
 def test_a_norm_that_no_sample_passes_keeps_its_statistics() -> None:
     average, live = _moved(1.0)
     average.update(live, images=1, images_seen=1_000_000)

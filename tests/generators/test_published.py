@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from generators import catalogue
-from generators.contract import AdversarialModel
+from generators.contract import AdversarialModel, Batch
 from generators.systems import dcgan, progressive, vanilla
 
 
@@ -26,11 +29,26 @@ def test_the_vanilla_gan_is_the_released_one_with_its_epsilon() -> None:
     assert [layer.out_features for layer in linear] == [128, 256, 512, 1024, 784]
     assert [layer.num_features for layer in norms] == [256, 512, 1024]  # none after the first layer
     assert {layer.eps for layer in norms} == {0.8}
-    assert _weights(model.generator) == pytest.approx(1.51e6, rel=0.002)
+    assert _weights(model.generator) == pytest.approx(1.51e6, rel=1e-3)
+    judging = [layer for layer in model.discriminator.modules() if isinstance(layer, nn.Linear)]
+    assert [(layer.in_features, layer.out_features) for layer in judging] == [
+        (784, 512),
+        (512, 256),
+        (256, 1),
+    ]
+    leaks = [layer for layer in model.modules() if isinstance(layer, nn.LeakyReLU)]
+    assert {layer.negative_slope for layer in leaks} == {0.2}
     options = model.optimisation
     assert (options.batch, options.generator_lr, options.betas) == (64, 2e-4, (0.5, 0.999))
     assert options.generator_first
     assert options.ema_half_life_images == 0  # released samples are the live generator's
+    assert options.total_images == 200 * 60_000
+    # BCE: with logits of 0 for everything the mean of both halves is ln 2, and so is the generator's loss.
+    nn.init.zeros_(judging[-1].weight)
+    nn.init.zeros_(judging[-1].bias)
+    batch, rng = Batch(torch.zeros(4, 1, 28, 28)), torch.Generator().manual_seed(0)
+    for loss in (model.discriminator_loss(batch, rng), model.generator_loss(batch, rng)):
+        assert loss.total.item() == pytest.approx(math.log(2))
 
 
 def test_the_shipped_vanilla_gan_has_the_epsilon_that_was_meant() -> None:
@@ -74,13 +92,28 @@ def test_the_dcgan_doubles_to_the_size_asked_for(kernel: int, size: int) -> None
 
 def test_the_progressive_gan_has_the_released_size_and_options() -> None:
     with torch.device("meta"):
-        whole = _published("progressive", image_size=256).generator
-    assert _weights(whole) == pytest.approx(23.0e6, rel=0.005)  # 87.9 MiB in fp32
+        whole = _published("progressive", image_size=256)
+        largest = _published("progressive", image_size=1024)
+    assert _weights(whole.generator) == pytest.approx(87.9 * 2**20 / 4, rel=1e-3)  # MiB in fp32
+    # Both are 23.1 M in the paper's table 2; rounded there, and here with a toRGB or fromRGB for each size.
+    assert _weights(largest.generator) == pytest.approx(23.1e6, rel=1e-3)
+    assert _weights(largest.discriminator) == pytest.approx(23.1e6, rel=1e-3)
     preset = progressive.PRESETS["published"]
     options = preset.optimisation
     assert (options.penalty, options.penalty_weight, preset.config.drift) == ("gp", 10.0, 1e-3)
     assert (options.generator_lr, options.betas) == (1e-3, (0.0, 0.99))
     assert (preset.config.stable_images, preset.config.fade_images) == (600_000, 600_000)
+    assert (options.discriminator_steps, options.generator_steps) == (1, 1)
+    assert (options.total_images, preset.config.first_size, preset.config.latent) == (12_000_000, 4, 512)
+    assert (preset.config.loss, options.precision) == ("wasserstein", "fp32")
+    # 128 pictures a step to 16 px, 64 at 32 px and 32 at 64 px.
+    growing = progressive.Progressive(replace(preset.config, feature_base=64, feature_max=2), options)
+    starts = [0, *(1_200_000 * n - 600_000 for n in range(1, 5))]
+    assert progressive.sizes(preset.config) == [4, 8, 16, 32, 64]
+    batches = []
+    for growing.images_seen in starts:
+        batches.append(growing.batch_size())
+    assert batches == [128, 128, 128, 64, 32]
     # 0.999 a step of 32 images.
     assert 0.5 ** (32 / options.ema_half_life_images) == pytest.approx(0.999, abs=2e-5)
 

@@ -65,6 +65,7 @@ def test_tac_gan_trains_as_released() -> None:
     assert (options.discriminator_steps, options.generator_steps) == (1, 2)
     assert (preset.config.latent, preset.config.condensed, preset.config.latent_law) == (100, 100, "uniform")
     assert preset.config.class_weight == 1.0
+    assert options.total_images - preset.config.matching_images == 400 * 8_189  # epochs of Oxford's flowers
     z = _meta("tac_gan").latents(500, torch.Generator().manual_seed(0))["z"]
     assert z.abs().max() <= 1
     assert z.var().item() == pytest.approx(1 / 3, rel=0.02)  # of U(-1, 1); 50 000 draws
@@ -112,6 +113,9 @@ def test_attngan_trains_as_released() -> None:
     gammas = (matching.GAMMA_REGIONS, matching.GAMMA_WORDS, matching.GAMMA_SCORES)
     assert gammas == (4.0, 5.0, 10.0)
     assert config.matching_batch == 48
+    assert (options.discriminator_steps, options.generator_steps) == (1, 1)
+    # 600 epochs of the birds for the encoders, then as many for the players.
+    assert (config.matching_images, options.total_images) == (600 * 8_855, 2 * 600 * 8_855)
 
 
 def test_first_weights_are_orthogonal_in_attngan_and_small_in_tac_gan() -> None:

@@ -140,6 +140,7 @@ def test_tp_gan_makes_faces_of_three_sizes_and_judges_sixteen_places() -> None:
 def test_tp_gan_trains_as_released() -> None:
     preset = tp_gan.PRESETS["published"]
     options, config = preset.optimisation, preset.config
+    # The flag of the released script says 20; the class that trains takes 10, whatever the flag.
     assert (options.batch, options.generator_lr, options.discriminator_lr) == (10, 1e-4, 1e-4)
     assert options.betas == (0.9, 0.999)
     assert (options.discriminator_steps, options.generator_steps) == (1, 2)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from generators.catalogue import create
+from generators.data.views import room
 from generators.networks.patch import PatchDiscriminator, receptive_field
 from generators.systems import cyclegan, pix2pix
 
@@ -79,6 +80,7 @@ def test_pix2pix_trains_as_published() -> None:
     assert (options.batch, options.generator_lr, options.discriminator_lr) == (1, 2e-4, 2e-4)
     assert (options.betas, options.ema_half_life_images) == ((0.5, 0.999), 0)
     assert options.total_images == 200 * 400
+    assert room(256, jitter=True) == 286  # of which a window of 256 is cut
     # Half the epochs at the full rate, then a line to 0.
     rates = [options.at(epoch * 400).generator_lr for epoch in (0, 100, 150, 200)]
     assert rates == pytest.approx([2e-4, 2e-4, 1e-4, 0])
