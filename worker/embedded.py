@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -27,6 +28,8 @@ from worker.settings import Settings
 from worker.sweeping import sweep
 from worker.webhooks import Courier
 from worker.workman import owner_name
+
+log = logging.getLogger("touchstone.supervisor")
 
 LOOK_SECONDS = 0.1
 REAP_SECONDS = 1.0
@@ -128,15 +131,19 @@ class EmbeddedRunner:
         if not _take_back(leases, post.owner, code):
             return  # the next look tries again
         post.failures = 0 if post.ready else post.failures + 1
-        pause = FIRST_PAUSE_SECONDS * 2 ** (post.failures - 1) if post.failures else 0.0
-        post.not_before = now + min(pause, LONGEST_PAUSE_SECONDS)
+        post.not_before = now + _pause(post.failures)
         _bury(post)
 
     def _place(self, post: _Post) -> None:
         post.owner, post.ready = owner_name(), False
-        post.process = subprocess.Popen(
-            [sys.executable, "-m", "worker.process"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-        )
+        command = [sys.executable, "-m", "worker.process"]
+        try:
+            post.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        except OSError as error:  # no memory or no handles just now
+            log.warning("a worker cannot be started: %s", error)
+            post.failures += 1
+            post.not_before = time.monotonic() + _pause(post.failures)
+            return
         assert post.process.stdin is not None
         assert post.process.stdout is not None
         os.set_blocking(post.process.stdout.fileno(), False)
@@ -162,6 +169,11 @@ class EmbeddedRunner:
             _bury(post)
 
 
+def _pause(failures: int) -> float:
+    """How long a post stays empty after so many workers in a row that could not work."""
+    return min(FIRST_PAUSE_SECONDS * 2 ** (failures - 1), LONGEST_PAUSE_SECONDS) if failures else 0.0
+
+
 def _bury(post: _Post) -> None:
     assert post.process is not None
     for stream in (post.process.stdin, post.process.stdout):
@@ -178,9 +190,15 @@ def _take_back(leases: Leases, owner: str, code: int) -> bool:
 
 
 def _unless_unreachable(do: Callable[[], object]) -> bool:
-    """Whether it could be done; False when the store cannot be used now."""
+    """Whether it could be done; False when the store cannot be used now, or the disk.
+
+    Whatever else goes wrong is a fault of ours, and no reason to send the workers home.
+    """
     try:
         do()
     except StoreError:
+        return False
+    except Exception:
+        log.exception("a chore of the supervisor failed")
         return False
     return True

@@ -6,9 +6,11 @@ import contextlib
 import os
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -150,6 +152,35 @@ def test_a_kill_storm_loses_nothing_and_counts_nothing_twice(shop: Shop) -> None
     ends = [event for job in jobs for event in shop.store.events(job) if event.kind == "done"]
     assert len(ends) == len(jobs)
     assert kills > 0
+
+
+def test_a_chore_that_fails_and_a_worker_that_cannot_start_do_not_end_the_service(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = subprocess.Popen
+    refusals = [OSError("no memory for another process")]
+
+    def start(*args: Any, **options: Any) -> subprocess.Popen[bytes]:
+        if refusals:
+            raise refusals.pop()
+        return real(*args, **options)
+
+    def fails(*_: object) -> None:
+        raise PermissionError("somebody else's folder")
+
+    monkeypatch.setattr("worker.embedded.sweep", fails)
+    monkeypatch.setattr("worker.embedded.SWEEP_SECONDS", 0.1)
+    monkeypatch.setattr("worker.embedded.subprocess.Popen", start)
+    job = shop.scan(shop.picture(6))
+    runner = EmbeddedRunner(shop.settings, workers=1)
+    runner.start()
+    try:
+        assert shop.ended(job).state is JobState.DONE
+        wait_for(lambda: "somebody else's folder" in caplog.text)
+        assert "no memory for another process" in caplog.text
+        assert runner.running
+    finally:
+        runner.stop()
 
 
 def test_what_nobody_needs_is_swept_away_and_what_is_young_is_not(shop: Shop) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from typing import Annotated
 
 from fastapi import Query
 
 from evidence.errors import RequestError
 from worker.jobs.model import Job
+
+_ID = re.compile(r"[0-9a-f]{32}")
 
 Limit = Annotated[int, Query(ge=1, le=200, description="At most so many items.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]
@@ -29,7 +32,9 @@ def place_of(cursor: str | None) -> tuple[float, str] | None:
     if cursor is None:
         return None
     match _unwrap(cursor):
-        case [int() | float() as created, str() as job] if not isinstance(created, bool):
+        case [int() | float() as created, str() as job] if not isinstance(created, bool) and _ID.fullmatch(
+            job
+        ):
             return float(created), job
     raise _no_cursor()
 

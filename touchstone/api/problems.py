@@ -89,7 +89,7 @@ def of_error(error: TouchstoneError, *, path: str, request_id: str) -> JSONRespo
     elif status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if status >= 500:
-        log.error("%s %s: %s: %s", request_id, path, error.code, error)
+        log.error("%s %r: %s: %s", request_id, path, error.code, error)
     return problem(
         status,
         error.code,

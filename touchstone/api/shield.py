@@ -17,7 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from evidence.errors import ForeignPage, RequestTooLarge, TouchstoneError
+from evidence.errors import ForeignPage, RequestError, RequestTooLarge, TouchstoneError
 from touchstone.api import problems
 from touchstone.api.metrics import Counters
 
@@ -32,6 +32,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -86,7 +87,7 @@ class Shield:
             answer = problems.of_error(error, path=scope["path"], request_id=request_id)
             await answer(scope, receive, dressed)
         except Exception:
-            log.exception("%s %s %s failed", request_id, scope["method"], scope["path"])
+            log.exception("%s %s %r failed", request_id, scope["method"], scope["path"])
             if status:
                 raise
             await problems.internal(path=scope["path"], request_id=request_id)(scope, receive, dressed)
@@ -95,7 +96,9 @@ class Shield:
             self.counters.seen(scope["method"], route, status, time.perf_counter() - started)
 
     def _admit(self, scope: Scope, headers: Headers) -> None:
-        """Raise ForeignPage for another site's page or a name that is not ours."""
+        """Raise ForeignPage for another site's page or a name that is not ours, RequestError for no path."""
+        if _CONTROL.search(scope["path"]):
+            raise RequestError("The path holds control characters.", "Ask for a path as it was given.")
         host = headers.get("host", "")
         if self.hosts and "*" not in self.hosts and _name(host) not in self.hosts:
             raise ForeignPage(
@@ -105,7 +108,7 @@ class Shield:
         if scope["method"] in SAFE:
             return
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _netloc(origin) != host.lower():
             raise ForeignPage(
                 f"A page of {origin} may not ask for this.", "Use the page that this server shows."
             )
@@ -148,6 +151,14 @@ def _name(host: str) -> str:
     """The host without its port: "[::1]:80" -> "::1"."""
     try:
         return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _netloc(origin: str) -> str:
+    """The host and port of an origin; empty for "null" and for what is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
     except ValueError:
         return ""
 

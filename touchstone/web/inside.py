@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from fastapi import Request
@@ -50,7 +51,8 @@ class Inside:
         client = self._request.client or ("127.0.0.1", 0)
         transport = httpx.ASGITransport(self._request.app, client=(client[0], client[1]))
         async with httpx.AsyncClient(transport=transport, base_url="http://inside", timeout=None) as http:
-            answer = await http.request(method, path, headers=headers, **body)
+            # An id is a part of a path, whatever a visitor writes in its place.
+            answer = await http.request(method, quote(path), headers=headers, **body)
         if answer.is_error:
             raise _refusal(answer)
         return answer.json() if answer.content else None

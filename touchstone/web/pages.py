@@ -6,6 +6,7 @@ add dropping, live progress and the player.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Form, Request
@@ -22,6 +23,7 @@ from touchstone.web.rows import Row
 
 RECENT = 6
 KEY_SECONDS = 30 * 86400
+_KEY = re.compile(r"ts_[!-~]{1,200}")  # what a cookie can hold; whether it is valid the API says
 
 router = APIRouter(include_in_schema=False)
 
@@ -69,7 +71,7 @@ async def take_key(
     forget: Annotated[str, Form()] = "",
 ) -> Response:
     """Keep the key in a cookie that no script can read and no other site can send."""
-    if not forget and not key.strip().startswith("ts_"):
+    if not forget and not _KEY.fullmatch(key.strip()):
         said = "A key begins with ts_ and is one word. Copy the whole of it."
         return render(request, "key.html", status=422, to=_local(to), refused=said)
     answer = RedirectResponse("/key" if forget else _local(to), 303, headers=HEADERS)

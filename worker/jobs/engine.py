@@ -19,6 +19,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from evidence.errors import StoreError, StoreFull, StoreTooNew, StoreUnavailable
 
@@ -89,6 +90,10 @@ def translated() -> Iterator[None]:
         raise StoreUnavailable(
             f"The job store cannot be used: {said.strip()}.",
             "Check TOUCHSTONE_DATABASE_URL and that the database runs.",
+        ) from error
+    except PoolTimeout as error:
+        raise StoreUnavailable(
+            "The job store is too busy: no connection came free.", "Ask again a little later."
         ) from error
     except DBAPIError as error:
         if "No space" in str(error.orig):

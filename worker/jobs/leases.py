@@ -90,7 +90,7 @@ class Leases:
                         attempts=lease.attempt,
                     )
                 )
-            for job in {lease.job for lease in leases}:
+            for job in sorted({lease.job for lease in leases}):  # in one order: two claims never deadlock
                 begun = connection.execute(
                     update(jobs)
                     .where(jobs.c.id == job, jobs.c.state == JobState.QUEUED.value)

@@ -165,15 +165,14 @@ class JobStore:
     def cancel(self, job: str, tenant: str = "local") -> Job:
         """End a job that has not ended: nobody claims its shards any more, and held leases are lost."""
         with translated(), writing(self.engine) as connection:
-            found = self._job(connection, job, tenant)
-            if not found.state.ended:
-                going = (ShardState.READY.value, ShardState.LEASED.value)
-                connection.execute(
-                    update(shards)
-                    .where(shards.c.job == job, shards.c.state.in_(going))
-                    .values(state=ShardState.CANCELLED.value, token="", lease_until=None)
-                )
-                self._end(connection, job, JobState.CANCELLED)
+            self._job(connection, job, tenant)
+            going = (ShardState.READY.value, ShardState.LEASED.value)
+            connection.execute(
+                update(shards)
+                .where(shards.c.job == job, shards.c.state.in_(going))
+                .values(state=ShardState.CANCELLED.value, token="", lease_until=None)
+            )
+            self._end(connection, job, JobState.CANCELLED)
             return self._job(connection, job, tenant)
 
     def retry_dead(self, job: str, tenant: str = "local") -> int:
@@ -220,9 +219,9 @@ class JobStore:
             update(jobs)
             .where(jobs.c.id == job)
             .values(remaining=jobs.c.remaining - 1, dead=jobs.c.dead + dead)
-            .returning(jobs.c.remaining, jobs.c.dead, jobs.c.total, jobs.c.state)
+            .returning(jobs.c.remaining, jobs.c.dead, jobs.c.total)
         ).one()
-        if row.remaining == 0 and not JobState(row.state).ended:
+        if row.remaining == 0:
             failed = row.total > 0 and row.dead == row.total
             self._end(connection, job, JobState.FAILED if failed else JobState.DONE)
 
@@ -231,8 +230,13 @@ class JobStore:
         connection.execute(insert(events).values(job=job, at=self.clock(), kind=kind, data=_text(data)))
 
     def _end(self, connection: Connection, job: str, state: JobState) -> None:
-        ended = update(jobs).where(jobs.c.id == job)
-        connection.execute(ended.values(state=state.value, finished=self.clock(), remaining=0))
+        """End the job, unless it has ended: its last worker may hand in while its owner cancels it."""
+        going = jobs.c.state.in_([one.value for one in JobState if not one.ended])
+        ended = update(jobs).where(jobs.c.id == job, going)
+        if not connection.execute(
+            ended.values(state=state.value, finished=self.clock(), remaining=0)
+        ).rowcount:
+            return
         self.note_in(connection, job, state.value, {})
         owe_in(connection, job, state.value, self.clock())
 

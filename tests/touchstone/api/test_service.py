@@ -62,14 +62,27 @@ def test_it_tells_how_much_waits_and_how_much_room_there_is(api: Api) -> None:
     [
         ({}, 404), ({"Host": "localhost:80"}, 404), ({"Host": "[::1]:80"}, 404),
         ({"Host": "evil.example"}, 403), ({"Host": "127.0.0.1.evil.example"}, 403), ({"Host": ""}, 403),
-        ({"Host": "[::1"}, 403), ({"Origin": "http://evil.example"}, 403), ({"Origin": "null"}, 403),
-        ({"Origin": "http://127.0.0.1:1"}, 403), ({"Sec-Fetch-Site": "cross-site"}, 403),
-        ({"Sec-Fetch-Site": "same-site"}, 403), ({"Sec-Fetch-Site": "same-origin"}, 404),
+        ({"Host": "[::1"}, 403), ({"Origin": "http://["}, 403), ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403), ({"Origin": "http://127.0.0.1:1"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403), ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 404),
     ],
 )  # fmt: skip
 def test_a_page_of_another_site_changes_nothing(api: Api, headers: dict[str, str], status: int) -> None:
     answer = api.http.post("/v1/scans/nosuch/cancel", headers=headers)
     problem(answer, status, "foreign_page" if status == 403 else "no_such_job")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/scans/%00", 400), ("/scans/%0a", 400), ("/batches/%7f", 400), ("/generate/%1b", 400),
+        ("/scans/%3Flimit=1", 404), ("/scans/%23", 404), ("/batches/%2e%2e", 404), ("/scans/%ff", 404),
+        ("/scans/%25%30%41", 404), ("/v1/scans?cursor=WzEuMCwgIlx1MDAwMCJd", 400),
+    ],
+)  # fmt: skip
+def test_a_path_that_nobody_gave_out_is_no_fault_of_ours(api: Api, path: str, status: int) -> None:
+    assert api.http.get(path).status_code == status
 
 
 def test_the_page_of_this_server_may_post(api: Api) -> None:

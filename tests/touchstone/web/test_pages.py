@@ -235,7 +235,10 @@ def test_a_locked_server_asks_for_a_key_and_goes_on_where_one_was(stub: Stub, pa
 
 def test_a_wrong_key_is_told_so(stub: Stub, pages: httpx.Client) -> None:
     stub.locked = True
-    assert "A key begins with ts_" in pages.post("/key", data={"key": "secret"}).text
+    for none in ("secret", "ts_\u20ac", "ts_a b", "ts_\r\nSet-Cookie: a=b", "ts_" + 300 * "a"):
+        answer = pages.post("/key", data={"key": none})
+        assert (answer.status_code, "set-cookie" in answer.headers) == (422, False)
+        assert "A key begins with ts_" in answer.text
 
     pages.post("/key", data={"key": "ts_bad"})
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import event, text
+from sqlalchemy import create_engine, event, text
 
 from evidence.errors import StoreFull, StoreTooNew, StoreUnavailable
-from worker.jobs.engine import open_engine, writing
+from worker.jobs.engine import open_engine, reading, translated, writing
 from worker.jobs.leases import Leases
 from worker.jobs.model import NewJob
 from worker.jobs.schema import metadata
@@ -109,6 +109,13 @@ def test_after_a_power_cut_every_accepted_job_is_there(tmp_path: Path) -> None:
         assert all(copy.get(job).id == job for job in jobs)
         copy.close()
     assert promised[-1]
+
+
+def test_a_store_whose_connections_are_all_taken_is_busy_and_not_broken(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'jobs.db'}", pool_size=1, max_overflow=0, pool_timeout=0.1)
+    with reading(engine), pytest.raises(StoreUnavailable, match="busy"), translated(), reading(engine):
+        pass
+    engine.dispose()
 
 
 def test_writers_of_one_process_take_turns(tmp_path: Path) -> None:

@@ -6,10 +6,13 @@ import threading
 
 import pytest
 from jobs_clock import FakeClock
+from sqlalchemy import update
 
 from evidence.errors import KeyConflict, NoSuchJob, UsageError
+from worker.jobs.engine import writing
 from worker.jobs.leases import MOST_ATTEMPTS, Leases
 from worker.jobs.model import JobState, Lane, Lease, NewJob, ShardState
+from worker.jobs.schema import shards
 from worker.jobs.store import JobStore
 
 
@@ -171,6 +174,23 @@ def test_cancelling_stops_what_waits_and_what_runs(store: JobStore, leases: Leas
     assert claim(leases) == []
     assert set(states(store, job.id)) == {ShardState.CANCELLED}
     assert store.cancel(job.id).state is JobState.CANCELLED  # twice is as good as once
+
+
+def test_a_job_that_ends_while_it_is_cancelled_ends_once(store: JobStore, leases: Leases) -> None:
+    job, _ = store.submit(asked())
+    (lease,) = claim(leases)
+    cancelling = threading.Thread(target=store.cancel, args=(job.id,))
+    with writing(store.engine) as connection:  # what `complete` does, held open for a moment
+        done = {"state": ShardState.DONE.value, "token": "", "result": "{}"}
+        connection.execute(update(shards).where(shards.c.id == lease.shard).values(done))
+        store.count_down(connection, job.id)
+        cancelling.start()
+        cancelling.join(0.3)
+        assert cancelling.is_alive(), "it does not wait"
+    cancelling.join()
+
+    assert store.get(job.id).state is JobState.DONE
+    assert [event.kind for event in store.events(job.id)] == ["queued", "running", "done"]
 
 
 def test_a_worker_that_stops_on_purpose_costs_no_attempt(store: JobStore, leases: Leases) -> None:
