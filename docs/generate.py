@@ -89,6 +89,7 @@ def error_codes() -> Iterator[str]:
         ("Of one file", errors.MediaError),
         ("Of a model", errors.ModelError),
         ("Of training and evaluation", errors.TrainingError),
+        ("Of Content Credentials", errors.ProvenanceError),
         ("Of the job store", errors.StoreError),
         ("Of a request to the API", errors.RequestError),
         ("Of access to the API", errors.AccessError),

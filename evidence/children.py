@@ -11,10 +11,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -31,10 +31,14 @@ KEPT_BYTES = 64 << 20
 
 
 class Zygote:
-    """The process that children are forked from, replaced when it dies. Safe to use from several threads."""
+    """The process that children are forked from, replaced when it dies. Safe to use from several threads.
 
-    def __init__(self, limits: DecodeLimits) -> None:
+    `reader` is what `evidence.inquiry.reader_of` makes there.
+    """
+
+    def __init__(self, limits: DecodeLimits, reader: Mapping[str, Any] | None = None) -> None:
         self._limits = limits
+        self._reader = reader
         self._lock = threading.Lock()
         self._begin()
 
@@ -97,6 +101,8 @@ class Zygote:
                 start_new_session=True,  # Ctrl-C is for the pool, which ends its children itself
             )
         self._control = Channel(ours)
+        if self._reader is not None:
+            self._control.send(self._reader)
 
     def _ask(self, request: Message, descriptors: tuple[int, ...] = ()) -> Message:
         with self._lock:
@@ -214,37 +220,46 @@ class Session:
             message = self._child.channel.receive(self._seconds)
         except TimeoutError:
             self._end(healthy=False)
-            raise _too_slow(self._seconds) from None
+            raise too_slow(self._seconds) from None
         seen = message["seen"]
         self.coverage.decoded, self.coverage.expected, self.coverage.errors = (int(n) for n in seen)
         if "error" in message:
             self._end(healthy=True)
-            name, said, advice = message["error"]
-            raise _ERRORS.get(name, DecoderCrashed)(str(said), str(advice))
+            raise told(message["error"])
         return message
 
     def _lost(self, problem: Exception) -> MediaError:
-        """The error for a child that died, or that no longer speaks our language."""
-        number = self._end(healthy=False)
-        if number in _CLOCKS:
-            return _too_slow(self._seconds)
-        if not isinstance(problem, Gone):
-            how = f"answered nonsense ({problem})"
-        elif number:
-            how = f"was ended by {signal.Signals(number).name}"
-        else:
-            how = f"was lost ({problem})"
-        return DecoderCrashed(
-            f"The process that decoded this file {how}.",
-            "The file may be hostile or damaged; other files are not affected.",
-        )
+        return lost(self._end(healthy=False), problem, self._seconds)
 
     def _end(self, *, healthy: bool) -> int:
         child, self._child = self._child, None
         return 0 if child is None else self._on_end(child, healthy)
 
 
-def _too_slow(seconds: float) -> DecodeTimeout:
+def told(error: Sequence[object]) -> MediaError:
+    """The error that a child speaks of: its name, what was found, what to do."""
+    name, said, advice = error
+    return _ERRORS.get(str(name), DecoderCrashed)(str(said), str(advice))
+
+
+def lost(number: int, problem: Exception, seconds: float) -> MediaError:
+    """The error for a child that signal `number` ended, or that no longer speaks our language."""
+    if number in _CLOCKS:
+        return too_slow(seconds)
+    if not isinstance(problem, Gone):
+        how = f"answered nonsense ({problem})"
+    elif number:
+        how = f"was ended by {signal.Signals(number).name}"
+    else:
+        how = f"was lost ({problem})"
+    return DecoderCrashed(
+        f"The process that decoded this file {how}.",
+        "The file may be hostile or damaged; other files are not affected.",
+    )
+
+
+def too_slow(seconds: float) -> DecodeTimeout:
+    """The error for a child that was not done in time."""
     return DecodeTimeout(
         f"Decoding made no progress for {seconds:g} s, the limit.",
         "Raise the time limit in the settings, or convert the file.",

@@ -20,6 +20,9 @@
     │   ├── ConfigMismatch       code "config_mismatch"
     │   ├── DataError            code "data"
     │   └── Diverged             code "diverged"
+    ├── ProvenanceError          credentials cannot be made or judged
+    │   ├── SigningError         code "signing"
+    │   └── TrustError           code "trust"
     ├── SettingsError            code "settings"
     ├── OutputError              code "output"
     ├── StoreError               code "store"
@@ -183,6 +186,24 @@ class Diverged(TrainingError):
     """Raised when a loss or a weight is no longer finite."""
 
     code = "diverged"
+
+
+class ProvenanceError(TouchstoneError):
+    """Raised when Content Credentials cannot be made or judged."""
+
+    code = "provenance"
+
+
+class SigningError(ProvenanceError):
+    """Raised when a file cannot be signed: its format, the key or the certificate does not allow it."""
+
+    code = "signing"
+
+
+class TrustError(ProvenanceError):
+    """Raised when a trust list or a certificate cannot be read, or is not the one that was added."""
+
+    code = "trust"
 
 
 class SettingsError(TouchstoneError):

@@ -13,16 +13,18 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from types import TracebackType
 
 from evidence.children import Child, Session, Zygote
 from evidence.decode import DecodedMedium, decode
 from evidence.errors import MediaError
+from evidence.inquiry import Reader, Reads, inquire, reader_of
 from evidence.limits import DecodeLimits
 from evidence.medium import Frame, Sampling
 from evidence.source import open_media
+from evidence.wire import Message
 
 __all__ = ["DecodedMedium", "DecoderPool"]
 
@@ -35,13 +37,22 @@ class DecoderPool:
     A context manager, safe to use from several threads: each open medium has a child of its own,
     and media opened beyond `workers` get children that end with them. A still picture is fetched
     when it is opened and keeps no child. `inline=True` is the same without child processes, for
-    tests; systems without Unix sockets have nothing else.
+    tests; systems without Unix sockets have nothing else. With a `reader`, `read` asks it about a file.
     """
 
-    def __init__(self, limits: DecodeLimits | None = None, workers: int = 2, *, inline: bool = False) -> None:
+    def __init__(
+        self,
+        limits: DecodeLimits | None = None,
+        workers: int = 2,
+        *,
+        reader: Reader | None = None,
+        inline: bool = False,
+    ) -> None:
         self._limits = limits or DecodeLimits()
+        self._reader = reader
         self._workers = max(1, workers)
         self._inline = inline or not hasattr(socket, "send_fds")
+        self._reads: Reads | None = None
         self._zygote: Zygote | None = None
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
@@ -49,7 +60,7 @@ class DecoderPool:
 
     def __enter__(self) -> DecoderPool:
         if not self._inline:
-            self._zygote = Zygote(self._limits)
+            self._zygote = Zygote(self._limits, None if self._reader is None else self._reader.to_wire())
         return self
 
     def __exit__(
@@ -80,6 +91,19 @@ class DecoderPool:
         Read the frames to their end or close the medium; until then a child is kept for it.
         """
         return self._begin(os.fspath(path), sampling or Sampling()).finish()
+
+    def read(self, path: str | os.PathLike[str], *beside: str | os.PathLike[str]) -> Message:
+        """What the pool's reader says of a file, and of files that lie beside it.
+
+        Raises the `MediaError` that names why it says nothing.
+        """
+        assert self._reader is not None, "the pool was given no reader"
+        with ExitStack() as files:
+            opened = [files.enter_context(open_media(name, self._limits)) for name in (path, *beside)]
+            if self._inline:
+                self._reads = self._reads or reader_of(self._reader.target, self._reader.arguments)
+                return self._reads(opened, os.fspath(path))
+            return inquire(self._take_child(), opened, os.fspath(path), self._settle)
 
     def stream(
         self, paths: Iterable[str | os.PathLike[str]], sampling: Sampling | None = None

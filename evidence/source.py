@@ -7,10 +7,11 @@ the opened file is looked at again, since a name can point elsewhere a moment la
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from evidence.errors import EmptyMedia, LimitExceeded, MediaError, UnreadableMedia
 from evidence.limits import DecodeLimits
@@ -34,6 +35,11 @@ def open_media(path: str | os.PathLike[str], limits: DecodeLimits) -> BinaryIO:
         file.close()
         raise
     return file
+
+
+def buffered(file: BinaryIO) -> BinaryIO:
+    """The opened file for a reader that asks for a few bytes at a time; it closes with what it buffers."""
+    return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, file), 1 << 20))
 
 
 def read_media(path: str | os.PathLike[str], limits: DecodeLimits) -> bytes:

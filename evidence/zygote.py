@@ -3,7 +3,8 @@
 The zygote is started fresh, imports everything that decodes, runs no threads and parses nothing;
 forking it takes milliseconds where a new interpreter takes half a second, and is safe where forking
 a process with ONNX Runtime's threads is not. A child locks itself down, then decodes one file after
-another from descriptors it is handed, and writes frames into memory it shares with the pool.
+another from descriptors it is handed, and writes frames into memory it shares with the pool. A room
+above may have it read files in another way too: see `evidence.inquiry`.
 
 Started by `evidence.sandbox` as `main(descriptor)`; ends when that descriptor's other side closes.
 """
@@ -17,11 +18,14 @@ import os
 import signal
 import socket
 from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import NoReturn
 
 import numpy as np
 
 from evidence.errors import DecoderCrashed, LimitExceeded, MediaError
+from evidence.inquiry import Reads, reader_of
 from evidence.limits import DecodeLimits
 from evidence.medium import Coverage, Frame, Sampling
 from evidence.wire import Channel, Gone, Message, info_to_wire
@@ -44,11 +48,14 @@ def main(descriptor: int) -> None:
     _import_decoders()
     gc.freeze()
     pids: set[int] = set()
+    reads: Reads | None = None
     try:
         while True:
             request = control.receive()
-            if "fork" in request:
-                pid = _fork(request, control)
+            if "reader" in request:
+                reads = reader_of(request["reader"], request["arguments"])
+            elif "fork" in request:
+                pid = _fork(request, control, reads)
                 pids.add(pid)
                 control.send({"pid": pid})
             elif request["bury"] in pids:
@@ -70,13 +77,14 @@ def _import_decoders() -> None:
     Image.preinit()
 
 
-def _fork(request: Message, control: Channel) -> int:
+def _fork(request: Message, control: Channel, reads: Reads | None) -> int:
     """Fork one child for the socket and the memory that came with the request; returns its pid."""
     end, memory = control.take_descriptor(), control.take_descriptor()
     pid = os.fork()
     if pid == 0:
         control.forget()
-        _live(socket.socket(fileno=end), memory, request["bytes"], DecodeLimits(**request["fork"]))
+        limits = DecodeLimits(**request["fork"])
+        _live(socket.socket(fileno=end), memory, request["bytes"], limits=limits, reads=reads)
     os.close(end)
     os.close(memory)
     return pid
@@ -89,10 +97,12 @@ def _bury(pid: int) -> int:
     return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
 
 
-def _live(end: socket.socket, memory: int, size_bytes: int, limits: DecodeLimits) -> NoReturn:
+def _live(
+    end: socket.socket, memory: int, size_bytes: int, *, limits: DecodeLimits, reads: Reads | None
+) -> NoReturn:
     """The whole life of a child; never returns into the zygote's code."""
     try:
-        _Child(Channel(end), mmap.mmap(memory, size_bytes), limits).serve()
+        _Child(Channel(end), mmap.mmap(memory, size_bytes), limits, reads).serve()
     finally:
         os._exit(0)
 
@@ -100,9 +110,12 @@ def _live(end: socket.socket, memory: int, size_bytes: int, limits: DecodeLimits
 class _Child:
     """Decodes what it is told, one file at a time, into the shared memory."""
 
-    def __init__(self, channel: Channel, memory: mmap.mmap, limits: DecodeLimits) -> None:
+    def __init__(
+        self, channel: Channel, memory: mmap.mmap, limits: DecodeLimits, reads: Reads | None
+    ) -> None:
         from evidence.lockdown import lock_down
 
+        self._reads = reads
         self._channel = channel
         self._memory = np.frombuffer(memory, dtype=np.uint8)
         self._limits = limits
@@ -120,6 +133,8 @@ class _Child:
                 message = self._channel.receive()
                 if "decode" in message:
                     self._decode(message)
+                elif "read" in message:
+                    self._read(message)
                 self._alarm(0)
         except Gone:
             return
@@ -132,7 +147,7 @@ class _Child:
         self._held.clear()
         self._alarm(self._limits.decode_seconds)
         coverage = Coverage()
-        try:
+        with self._failures(coverage):
             with os.fdopen(self._channel.take_descriptor(), "rb", buffering=0) as file:
                 sampling = Sampling(*message["sampling"])
                 medium = decode(file, message["decode"], sampling, self._limits, self._threads)
@@ -142,6 +157,25 @@ class _Child:
                     self._hand_over(frame, coverage)
                     if self._stopped:
                         break
+            self._channel.send({"done": True, "seen": _counts(coverage)})
+
+    def _read(self, message: Message) -> None:
+        """One file, or a file and what lies beside it, as the reader of a room above reads it."""
+        assert self._reads is not None
+        self._alarm(message["seconds"])
+        with ExitStack() as files, self._failures(Coverage()):
+            opened = [
+                files.enter_context(os.fdopen(self._channel.take_descriptor(), "rb", buffering=0))
+                for _ in range(message["files"])
+            ]
+            answer = self._reads(opened, message["read"])
+            self._channel.send({"answer": answer})
+
+    @contextmanager
+    def _failures(self, coverage: Coverage) -> Iterator[None]:
+        """What goes wrong inside the block is told to the pool: this file is lost, the child is not."""
+        try:
+            yield
         except MediaError as error:
             self._fail(error, coverage)
         except MemoryError:
@@ -149,11 +183,9 @@ class _Child:
             self._fail(LimitExceeded(message_of_it, "Raise the memory limit in the settings."), coverage)
         except Gone:
             raise
-        except Exception as problem:  # a fault of ours: this file is lost, the child is not
+        except Exception as problem:  # a fault of ours
             said = f"The decoder failed on this file: {type(problem).__name__}: {problem}."
             self._fail(DecoderCrashed(said, "Please report it."), coverage)
-        else:
-            self._channel.send({"done": True, "seen": _counts(coverage)})
 
     def _fail(self, error: MediaError, coverage: Coverage) -> None:
         said = [type(error).__name__, error.message[:2000], error.advice[:2000]]

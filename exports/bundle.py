@@ -13,8 +13,8 @@ from typing import Any
 
 from detector.card import write_card
 from evidence.errors import ModelError, ModelNotFound
+from evidence.files import write_whole
 from exports.cards import write_generator_card
-from exports.files import write_whole
 from exports.graph import read_graph, refuse_unsafe
 from exports.registry import SHIPPED, Kind, ModelEntry, Registry
 

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from exports.files import write_whole
+from evidence.files import write_whole
 
 SMALLEST = 256  # numbers; a smaller weight saves less than its `Cast` costs
 LARGEST = float(np.finfo(np.float16).max)

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from evidence.errors import OutputError
-from exports.files import write_whole
+from evidence.files import write_whole
 
 MANIFEST = "manifest.jsonl"
 

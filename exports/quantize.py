@@ -23,7 +23,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from detector.metrics import auc
 from evidence.errors import ModelError
-from exports.files import write_whole
+from evidence.files import write_whole
 from exports.registry import ModelEntry
 from exports.runtime import open_detector
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from evidence.errors import ModelError, ModelNotFound, ModelTampered, OutputError
-from exports.files import write_whole
+from evidence.files import write_whole
 from exports.third_party import ForeignInterface, read_toml
 
 SCHEMA = "touchstone.models/1"

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from evidence.errors import ModelError
-from exports.files import write_whole
+from evidence.files import write_whole
 from generators.contract import AdversarialModel
 
 OPSET = 18

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 
 from evidence.errors import MediaError, UnsupportedMedia, UsageError
+from evidence.files import write_whole
 from evidence.medium import MediaInfo, Pixels
 from evidence.sandbox import DecoderPool
-from exports.files import write_whole
 from exports.making import MOST_IN_GRID, Order, Original, face_square, make, order_of, sheet, sheet_name
 from exports.manifest import MANIFEST, Folder
 from exports.registry import ModelEntry

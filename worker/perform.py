@@ -27,7 +27,7 @@ from evidence.errors import (
     TouchstoneError,
     UsageError,
 )
-from exports.files import write_whole
+from evidence.files import write_whole
 from worker.generating import generate
 from worker.jobs.leases import MOST_ATTEMPTS
 from worker.jobs.model import Lease, Plain

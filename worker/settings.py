@@ -160,6 +160,11 @@ class Settings(BaseSettings):
         return self.media_dir or self.data_dir / "media"
 
     @property
+    def trust_folder(self) -> Path:
+        """Where the trust lists lie."""
+        return self.data_dir / "trust"
+
+    @property
     def batch_folders(self) -> tuple[Path, ...]:
         """The folders of `folders`, without links in them."""
         return tuple(

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from evidence.errors import MediaError, UsageError
+from evidence.files import write_whole
 from evidence.image import decode_image
 from evidence.medium import Pixels
-from exports.files import write_whole
 from exports.making import MOST_IN_GRID, Order, Original, face_square, make, order_of, sheet, sheet_name
 from exports.manifest import Folder
 from exports.runtime import GeneratorSession

@@ -24,7 +24,10 @@ from touchstone.cli import (
     models,
     options,
     serve,
+    sign,
     train,
+    trust,
+    verify,
     worker,
 )
 from touchstone.cli.guard import guarded
@@ -124,6 +127,9 @@ for _command in (
     metrics,
     lint,
     models,
+    verify,
+    sign,
+    trust,
     serve,
     worker,
     keys,

@@ -1,0 +1,78 @@
+"""What a file says of where it comes from, read in a child of the sandbox.
+
+`reader` is handed to a `DecoderPool`; `examine` asks it about one file. A file that hangs or kills the
+child has unreadable credentials, which is a finding like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from evidence.errors import DecoderCrashed, DecodeTimeout, EmptyMedia, LimitExceeded
+from evidence.inquiry import Reader
+from evidence.sandbox import DecoderPool
+from provenance.c2pa import UNREADABLE, CredentialReader
+from provenance.credentials import Credentials, Problem
+from provenance.formats import media_type
+from provenance.trust import TrustList, TrustStore
+
+MOST_SIDECAR_BYTES = 32 << 20
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a file declares of itself. `mime` is what its bytes are, whatever its name says."""
+
+    mime: str = ""
+    credentials: Credentials = field(default_factory=Credentials)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {"mime": self.mime, "credentials": self.credentials.to_dict()}
+
+
+class Examiner:
+    """What runs in the child: made once with the trust lists, then called with one file after another."""
+
+    def __init__(self, lists: Sequence[dict[str, Any]], revoked: Sequence[str]) -> None:
+        self._credentials = CredentialReader([TrustList(**row) for row in lists], frozenset(revoked))
+
+    def __call__(self, files: Sequence[BinaryIO], name: str) -> dict[str, Any]:
+        """The medium comes first, its sidecar second where it has one."""
+        file = files[0]
+        mime = media_type(file)
+        sidecar = files[1].read(MOST_SIDECAR_BYTES) if len(files) > 1 else b""
+        found = self._credentials.read(file, mime, sidecar)
+        return {"mime": mime, "credentials": found.to_dict()}
+
+
+def reader(trust: TrustStore, extra: Sequence[TrustList] = ()) -> Reader:
+    """The reader for a pool of decode children, with the lists as they are now. Raises TrustError."""
+    lists = [asdict(one) for one in (*trust.lists(), *extra)]
+    return Reader("provenance.examine:Examiner", {"lists": lists, "revoked": sorted(trust.revoked())})
+
+
+def examine(pool: DecoderPool, path: str) -> Declared:
+    """What a file, or its sidecar, declares; a pool that was given `reader`. Raises UnreadableMedia."""
+    beside = sidecar_of(Path(path))
+    try:
+        said = pool.read(path, *([] if beside is None else [beside]))
+    except EmptyMedia:
+        return Declared()
+    except (DecoderCrashed, DecodeTimeout, LimitExceeded) as error:
+        return Declared(credentials=Credentials("invalid", (Problem(UNREADABLE, error.message),)))
+    return Declared(str(said["mime"]), Credentials.from_dict(said["credentials"]))
+
+
+def sidecar_of(path: Path) -> Path | None:
+    """The manifest that lies beside a file: photo.jpg.c2pa, else photo.c2pa, of an ordinary size."""
+    for place in (path.with_name(f"{path.name}.c2pa"), path.with_suffix(".c2pa")):
+        try:
+            if place != path and place.is_file() and 0 < place.stat().st_size <= MOST_SIDECAR_BYTES:
+                return place
+        except (OSError, ValueError):  # a name that cannot be one, a folder that may not be looked into
+            continue
+    return None
