@@ -17,11 +17,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from evidence.errors import StoreError, StoreFull, StoreTooNew, StoreUnavailable
+from evidence.errors import SettingsError, StoreError, StoreFull, StoreTooNew, StoreUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # How long a writer waits for another process's transaction; all of ours are short.
@@ -30,13 +30,27 @@ _turns: WeakKeyDictionary[Engine, threading.Lock] = WeakKeyDictionary()
 
 
 def open_engine(url: str) -> Engine:
-    """An engine on `url`, such as "sqlite:////var/lib/touchstone/jobs.db"; nothing is touched yet."""
-    if url.startswith("sqlite"):
+    """An engine on `url`, such as "sqlite:////var/lib/touchstone/jobs.db"; nothing is touched yet.
+
+    Raises SettingsError for an address that is of neither database.
+    """
+    try:
+        parts = make_url(url)
+    except ArgumentError:
+        parts = make_url("none://")
+    if parts.drivername in ("postgresql", "postgres"):
+        parts = parts.set(drivername="postgresql+psycopg")
+    if parts.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise SettingsError(
+            "TOUCHSTONE_DATABASE_URL is no address of a job store.",
+            "Give sqlite:////folder/jobs.db or postgresql+psycopg://user:password@host/database.",
+        )
+    if parts.drivername == "sqlite":
         engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(url, pool_pre_ping=True)
+    return create_engine(parts, pool_pre_ping=True)
 
 
 def migrate(engine: Engine) -> None:

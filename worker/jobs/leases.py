@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, Select, func, select, update
@@ -24,6 +24,9 @@ MOST_ATTEMPTS = 3
 # A failed shard waits before its next attempt: two seconds, then eight.
 BACKOFF_SECONDS = 2.0
 BACKOFF_GROWTH = 4.0
+# No shard waits longer on purpose, and no lease is renewed more seldom: a time further on is of a clock that
+# was wrong.
+AHEAD_SECONDS = 60.0
 LOST = {"code": "worker_lost", "message": "The worker that had this shard stopped answering."}
 
 
@@ -32,6 +35,7 @@ class Leases:
 
     def __init__(self, store: JobStore, *, attempts: int = MOST_ATTEMPTS) -> None:
         self.store, self.attempts = store, attempts
+        self._seen = float("inf")  # by the clock, when leases were looked at last
 
     def claim(
         self,
@@ -123,7 +127,7 @@ class Leases:
                 .where(shards.c.id == lease.shard, shards.c.token == lease.token)
                 .values(
                     state=ShardState.DONE.value,
-                    result=json.dumps(result, separators=(",", ":")),
+                    result=_text(result),
                     cause=None,
                     token="",
                     lease_until=None,
@@ -157,9 +161,16 @@ class Leases:
                 )
 
     def reap(self) -> int:
-        """Take back shards whose lease ran out, counting the attempt; returns how many."""
+        """Take back shards whose lease ran out, counting the attempt; returns how many.
+
+        When the clock was put back, nothing waits for the time that it showed before.
+        """
+        now = self.store.clock()
+        if now < self._seen - 1.0:
+            self._bring_near(now)
+        self._seen = now
         late = select(shards.c.id, shards.c.token, shards.c.job, shards.c.attempts).where(
-            shards.c.state == ShardState.LEASED.value, shards.c.lease_until < self.store.clock()
+            shards.c.state == ShardState.LEASED.value, shards.c.lease_until < now
         )
         return self._take_back(late, LOST)
 
@@ -194,6 +205,14 @@ class Leases:
             found[lane] = Depth(ready, leased, dead, max(0.0, now - oldest))
         return found
 
+    def _bring_near(self, now: float) -> None:
+        """Shards that are due far ahead are due now; leases that end far ahead end soon, unless renewed."""
+        ready = (shards.c.state == ShardState.READY.value) & (shards.c.due > now + AHEAD_SECONDS)
+        leased = (shards.c.state == ShardState.LEASED.value) & (shards.c.lease_until > now + AHEAD_SECONDS)
+        with translated(), writing(self.store.engine) as connection:
+            connection.execute(update(shards).where(ready).values(due=now, told=0.0))
+            connection.execute(update(shards).where(leased).values(lease_until=now + AHEAD_SECONDS))
+
     def _take_back(self, wanted: Select[Any], cause: Plain) -> int:
         with translated(), reading(self.store.engine) as connection:
             found = connection.execute(wanted).all()
@@ -222,6 +241,24 @@ class Leases:
                 self.store.note_in(connection, job, "shard_dead", cause)
                 self.store.count_down(connection, job, dead=1)
             return bool(counted)
+
+
+def _text(result: Plain) -> str:
+    """A result as JSON that PostgreSQL can look into: it takes neither NUL nor half characters."""
+    text = json.dumps(result, separators=(",", ":"))
+    if "\\u0000" in text or "\\ud" in text:  # a file may claim anything of itself
+        text = json.dumps(_whole(result), separators=(",", ":"))
+    return text
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, Mapping):
+        return {_whole(name): _whole(inside) for name, inside in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(inside) for inside in value]
+    return value
 
 
 def _together(found: Sequence[Row[Any]]) -> Sequence[Row[Any]]:

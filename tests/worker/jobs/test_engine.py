@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, event, text
 
-from evidence.errors import StoreFull, StoreTooNew, StoreUnavailable
+from evidence.errors import SettingsError, StoreFull, StoreTooNew, StoreUnavailable
 from worker.jobs.engine import open_engine, reading, translated, writing
 from worker.jobs.leases import Leases
 from worker.jobs.model import NewJob
@@ -51,6 +51,17 @@ def test_a_store_of_a_later_version_is_left_alone(store: JobStore, url: str) -> 
 def test_a_database_that_is_not_there_is_said(url: str) -> None:
     with pytest.raises(StoreUnavailable, match="cannot be used"):
         JobStore(url)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://u:secret@h/d", "postgresql+psycopg2://h/d", "jobs.db"])
+def test_an_address_of_no_database_that_we_know_is_said_without_its_password(url: str) -> None:
+    with pytest.raises(SettingsError, match="no address of a job store") as refused:
+        JobStore(url)
+    assert "secret" not in str(refused.value)
+
+
+def test_the_usual_address_of_postgresql_is_understood() -> None:
+    assert open_engine("postgresql://h/d").url.drivername == "postgresql+psycopg"
 
 
 def test_a_full_disk_refuses_what_is_new_and_keeps_what_was_accepted(tmp_path: Path) -> None:
