@@ -93,9 +93,12 @@ def save(folder: Path, state: dict[str, Any]) -> None:
         os.replace(partial, target)
     except (OSError, RuntimeError) as error:
         partial.unlink(missing_ok=True)
+        # What the disk said stands behind a fault that torch's writer then finds in its own file.
+        disk = error if isinstance(error, OSError) else error.__context__
+        said = disk.strerror if isinstance(disk, OSError) else _said(error)
         raise OutputError(
-            f"The checkpoint {target} cannot be written: {_said(error)}.",
-            "Free some space; the checkpoint before it is whole, and --resume goes on from there.",
+            f"The checkpoint {target} cannot be written: {said}.",
+            f"Free some space, then go on with --resume. {kept(folder)}",
         ) from error
 
 
