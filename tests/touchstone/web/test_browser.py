@@ -68,6 +68,21 @@ def test_axe_finds_no_fault_and_nothing_is_wider_than_the_window(
         assert faults == []
 
 
+def test_a_long_chance_leaves_the_verdict_beside_it_readable(chromium: Browser, address: str) -> None:
+    with chromium.new_context(viewport={"width": 320, "height": 800}) as context:
+        page = context.new_page()
+        page.goto(f"{address}/scans")
+        page.evaluate("for (const b of document.querySelectorAll('.chance b')) b.textContent = 'under 1 %'")
+        gaps = page.evaluate(
+            "[...document.querySelectorAll('.verdicts tr:has(.chance svg)')].map((row) =>"
+            " row.querySelector('.chance svg').getBoundingClientRect().left"
+            " - row.querySelector('.word').getBoundingClientRect().right)"
+        )
+
+    assert gaps
+    assert min(gaps) >= 4, "in pixels: the gauge's point is wider than the gauge"
+
+
 def test_axe_would_find_a_fault(page: Page, address: str) -> None:
     page.goto(address)
     page.evaluate("document.querySelector('label[for=files]').remove()")
