@@ -29,6 +29,8 @@ Talk = Generator["_Call | float", "httpx.Response | httpx.TransportError | None"
 
 ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 0.5
+# A server that wants more than that is not busy but refuses, such as for a quota of the day.
+LONGEST_PAUSE_SECONDS = 60.0
 _ASK_SECONDS = 20  # how long the server may hold an answer back
 _AGAIN = (429, 502, 503, 504)
 _ENDED = ("done", "failed", "cancelled")
@@ -88,11 +90,18 @@ class Client:
 
     def events(self, scan: str, *, after: int = 0) -> Iterator[Plain]:
         """What happens to a scan, {"id", "event", "data"} each, until it ends."""
-        with self._http.stream("GET", f"/v1/scans/{scan}/events", params={"after": after}) as answer:
-            if answer.is_error:
-                answer.read()
-                _body(answer)
-            yield from _events(answer.iter_lines())
+        try:
+            with self._http.stream("GET", f"/v1/scans/{scan}/events", params={"after": after}) as answer:
+                if answer.is_error:
+                    answer.read()
+                    _body(answer)
+                told: Plain = {}
+                for line in answer.iter_lines():
+                    if _complete(told, line):
+                        yield told
+                        told = {}
+        except httpx.TransportError as error:
+            raise _unreachable(error) from None
 
     def scans(self, **filters: Any) -> Iterator[Plain]:
         """The scans there are, newest first, read page by page."""
@@ -162,6 +171,22 @@ class AsyncClient:
         """The scan once it has ended."""
         return await self._talk(_wait(scan))
 
+    async def events(self, scan: str, *, after: int = 0) -> AsyncIterator[Plain]:
+        """What happens to a scan, {"id", "event", "data"} each, until it ends."""
+        path = f"/v1/scans/{scan}/events"
+        try:
+            async with self._http.stream("GET", path, params={"after": after}) as answer:
+                if answer.is_error:
+                    await answer.aread()
+                    _body(answer)
+                told: Plain = {}
+                async for line in answer.aiter_lines():
+                    if _complete(told, line):
+                        yield told
+                        told = {}
+        except httpx.TransportError as error:
+            raise _unreachable(error) from None
+
     async def scans(self, **filters: Any) -> AsyncIterator[Plain]:
         """The scans there are, newest first, read page by page."""
         async for item in self._pages("/v1/scans", filters):
@@ -215,12 +240,13 @@ def _ask(call: _Call) -> Talk[Any]:
         if isinstance(answer, httpx.Response):
             if answer.status_code not in _AGAIN or attempt == ATTEMPTS - 1:
                 return _body(answer)
-            pause = float(answer.headers.get("retry-after", pause))
+            after = answer.headers.get("retry-after", "")
+            pause = float(after) if after.isdigit() else pause  # a proxy may name a date
+            if pause > LONGEST_PAUSE_SECONDS:
+                return _body(answer)
         elif attempt == ATTEMPTS - 1:
-            raise ApiUnreachable(
-                f"The server does not answer: {answer or type(answer).__name__}.",
-                "Check its address, and that `touchstone serve` runs there.",
-            )
+            assert answer is not None
+            raise _unreachable(answer)
         yield pause
     raise AssertionError("the last attempt returns or raises")
 
@@ -271,15 +297,19 @@ def _body(answer: httpx.Response) -> Any:
     return answer.json() if kind == "application/json" else answer.content
 
 
-def _events(lines: Iterator[str]) -> Iterator[Plain]:
-    told: Plain = {}
-    for line in lines:
-        name, _, value = line.partition(": ")
-        if name in ("id", "event", "data"):
-            told[name] = json.loads(value) if name == "data" else int(value) if name == "id" else value
-        elif not line and "event" in told:
-            yield told
-            told = {}
+def _complete(told: Plain, line: str) -> bool:
+    """Add a line of a stream to the event that is being told; whether it is complete with that."""
+    name, _, value = line.partition(": ")
+    if name in ("id", "event", "data"):
+        told[name] = json.loads(value) if name == "data" else int(value) if name == "id" else value
+    return not line and "event" in told
+
+
+def _unreachable(error: httpx.TransportError) -> ApiUnreachable:
+    return ApiUnreachable(
+        f"The server does not answer: {str(error) or type(error).__name__}.",
+        "Check its address, and that `touchstone serve` runs there.",
+    )
 
 
 def _headers(key: str) -> dict[str, str]:

@@ -55,6 +55,10 @@ def test_the_async_client_does_the_same(api: Api) -> None:
             scans = await asyncio.gather(*(touchstone.scan(b"bytes", name=f"{n}.jpg") for n in range(3)))
             assert {scan["verdict"] for scan in scans} == {"fake"}
             batch = await touchstone.batch([{"sha256": scans[0]["sha256"], "name": "again"}])
+            told = [event["event"] async for event in touchstone.events(scans[0]["id"], after=1)]
+            assert told[-1] == "done"
+            with pytest.raises(ApiRefused, match="There is no job"):
+                _ = [event async for event in touchstone.events("nosuch")]
             api.work_batch()
             assert [item["name"] async for item in touchstone.batch_items(batch["id"])] == ["again"]
             return sorted([scan["name"] async for scan in touchstone.scans(limit=2)])
@@ -86,6 +90,26 @@ def test_a_server_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.001)
     with Client("http://127.0.0.1:9") as touchstone, pytest.raises(ApiUnreachable, match="does not answer"):
         touchstone.call("GET", "/v1/limits")
+    with Client("http://127.0.0.1:9") as touchstone, pytest.raises(ApiUnreachable, match="does not answer"):
+        list(touchstone.events("any"))
+
+
+@pytest.mark.parametrize(("after", "asked"), [("8640", 1), ("Wed, 25 Nov 2026 03:00:00 GMT", 4)])
+def test_a_quota_of_the_day_is_said_and_not_slept_through(
+    monkeypatch: pytest.MonkeyPatch, after: str, asked: int
+) -> None:
+    monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.001)
+    seen: list[httpx.Request] = []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(429, headers={"Retry-After": after})
+
+    touchstone = Client()
+    touchstone._http = httpx.Client(base_url="http://x", transport=httpx.MockTransport(refuse))
+    with touchstone, pytest.raises(ApiRefused, match="429"):
+        touchstone.call("GET", "/v1/scans")
+    assert len(seen) == asked
 
 
 def test_what_failed_in_passing_is_asked_again_under_the_same_key(monkeypatch: pytest.MonkeyPatch) -> None:
