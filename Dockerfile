@@ -16,7 +16,7 @@ COPY touchstone touchstone
 RUN python -m venv /opt/touchstone
 
 FROM source AS build
-RUN /opt/touchstone/bin/pip install --no-cache-dir -c constraints.txt ".[service]"
+RUN /opt/touchstone/bin/pip install --no-cache-dir -c constraints.txt ".[service,archives,pdf]"
 
 FROM build AS build-flower
 RUN /opt/touchstone/bin/pip install --no-cache-dir -c constraints.txt ".[service,monitor]"
@@ -27,12 +27,12 @@ RUN /opt/touchstone/bin/pip uninstall --yes onnxruntime \
  && /opt/touchstone/bin/pip install --no-cache-dir "onnxruntime-gpu[cuda,cudnn]>=1.30"
 
 FROM source AS build-workshop
-RUN /opt/touchstone/bin/pip install --no-cache-dir -c constraints.txt ".[train,service]"
+RUN /opt/touchstone/bin/pip install --no-cache-dir -c constraints.txt ".[train,service,archives,pdf]"
 
 FROM python:3.11-slim-bookworm AS base
-# OpenCV's wheel links libGL and glib.
+# OpenCV's wheel links libGL and glib; PDF reports are drawn by Pango, in DejaVu.
 RUN apt-get update \
- && apt-get install -y --no-install-recommends libgl1 libglib2.0-0 \
+ && apt-get install -y --no-install-recommends libgl1 libglib2.0-0 libpangoft2-1.0-0 fonts-dejavu-core \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10001 --create-home touchstone \
  && install -d -o touchstone -g touchstone /var/lib/touchstone

@@ -39,7 +39,7 @@ def batch(desk: Desk, job: Job) -> Batch:
     found = desk.service.tally.counts(job)
     dead = found.pop("dead", 0)
     own = f"/v1/batches/{job.id}"
-    pieces = ("items", "events", "results.csv", "results.jsonl")
+    pieces = ("items", "events", "results.csv", "results.jsonl", "results.parquet")
     return Batch(
         id=job.id,
         state=job.state.value,

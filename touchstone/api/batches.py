@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import FileResponse, StreamingResponse
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
 from evidence.errors import RequestError
@@ -43,6 +46,7 @@ from touchstone.api.uploads import receive_form
 from touchstone.report.batch import reports
 from touchstone.report.csv import CLIENT_REF, COLUMNS, row_of
 from touchstone.report.jsonl import line_of
+from touchstone.report.parquet import ParquetWriter
 from worker.jobs.model import Job, JobState
 from worker.jobs.search import Search
 from worker.requests import BatchItem, BatchRequest, ScanOptions, open_batch
@@ -161,6 +165,37 @@ def results_jsonl(desk: Reading, batch: str) -> StreamingResponse:
     job = desk.job(batch, KIND)
     lines = (line_of(report) for _, report in reports(desk.store, job))
     return _download(lines, "application/x-ndjson", f"{batch}.jsonl")
+
+
+@router.get(
+    "/{batch}/results.parquet",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {"application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}}},
+            "description": "The table.",
+        }
+    },
+)
+def results_parquet(desk: Reading, batch: str) -> FileResponse:
+    """The table with types; needs pyarrow on the server."""
+    job = desk.job(batch, KIND)
+    folder = tempfile.TemporaryDirectory(prefix="touchstone-")
+    path = Path(folder.name) / "results.parquet"
+    try:
+        writer = ParquetWriter(path)
+        for item, report in reports(desk.store, job):
+            writer.add(report, item.client_ref)
+        writer.close()
+    except BaseException:
+        folder.cleanup()
+        raise
+    return FileResponse(
+        path,
+        media_type="application/vnd.apache.parquet",
+        filename=f"{batch}.parquet",
+        background=BackgroundTask(folder.cleanup),
+    )
 
 
 @router.post("/{batch}/retry")

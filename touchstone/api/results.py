@@ -22,6 +22,8 @@ from touchstone.api.service import Desk
 from touchstone.report.html import HtmlOptions, HtmlWriter
 from touchstone.report.item import ReportItem
 from touchstone.report.jsonl import document_of
+from touchstone.report.parquet import frames_parquet as table_of_frames
+from touchstone.report.printed import pdf_of
 
 router = APIRouter(prefix="/v1", tags=["results"])
 
@@ -61,6 +63,20 @@ def frames_csv(desk: Reading, scan: str) -> Response:
     table.writerows((p.t, p.frame, p.fake_probability) for p in _report(desk, scan).timeline)
     return Response(
         text.getvalue(), media_type="text/csv; charset=utf-8", headers=_saved(f"{scan}-frames.csv")
+    )
+
+
+@router.get(
+    "/scans/{scan}/frames.parquet",
+    response_class=Response,
+    responses=_file("The table.", "application/vnd.apache.parquet"),
+)
+def frames_parquet(desk: Reading, scan: str) -> Response:
+    """The same as Parquet; needs pyarrow on the server."""
+    return Response(
+        table_of_frames(_report(desk, scan)),
+        media_type="application/vnd.apache.parquet",
+        headers=_saved(f"{scan}-frames.parquet"),
     )
 
 
@@ -109,13 +125,20 @@ def report_json(desk: Reading, scan: str) -> Response:
 def report_html(desk: Reading, scan: str) -> HTMLResponse:
     """The report as one page without any link to elsewhere, to be kept or sent on."""
     report = _report(desk, scan)
-    item = ReportItem(report, _preview(desk, scan), _heat(report))
+    item = _item(desk, scan, report)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.html"
         with HtmlWriter(path, HtmlOptions(title="Scan report")) as writer:
             writer.add(item)
         text = path.read_text(encoding="utf-8")
     return HTMLResponse(text, headers={"Content-Security-Policy": _REPORT_POLICY})
+
+
+@router.get("/scans/{scan}/report.pdf", response_class=Response, responses=_file("It.", "application/pdf"))
+def report_pdf(desk: Reading, scan: str) -> Response:
+    """The report to be printed and filed: A4, tagged, PDF/A-3a; needs WeasyPrint on the server."""
+    made = pdf_of(_item(desk, scan, _report(desk, scan)))
+    return Response(made, media_type="application/pdf", headers=_saved(f"{scan}.pdf"))
 
 
 @router.get("/media/{sha256}")
@@ -133,6 +156,10 @@ def _report(desk: Desk, scan: str) -> Report:
     if plain is None:
         raise NotThere(f"The scan {scan} has no report.", "Wait for its end; of a failed one there is none.")
     return Report.from_dict(plain)
+
+
+def _item(desk: Desk, scan: str, report: Report) -> ReportItem:
+    return ReportItem(report, _preview(desk, scan), _heat(report))
 
 
 def _artefact(desk: Desk, scan: str, name: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from touchstone.api.schemas import Priority, Progress, Said, Scan, ScanSummary, moment
@@ -66,8 +67,10 @@ def _links(job: Job, shard: Shard | None, report: Mapping[str, Any]) -> dict[str
         "rerun": job.state.ended,
         "report_html": bool(report),
         "report_json": bool(report),
+        "report_pdf": bool(report) and find_spec("weasyprint") is not None,
         "frames_json": bool(report.get("timeline")),
         "frames_csv": bool(report.get("timeline")),
+        "frames_parquet": bool(report.get("timeline")) and find_spec("pyarrow") is not None,
         "heat": bool(result.get("heat")),
         "preview": bool(result.get("preview")),
     }
@@ -80,8 +83,10 @@ _ENDINGS = {
     "self": "",
     "report_html": "/report.html",
     "report_json": "/report.json",
+    "report_pdf": "/report.pdf",
     "frames_json": "/frames.json",
     "frames_csv": "/frames.csv",
+    "frames_parquet": "/frames.parquet",
     "heat": "/heat.png",
     "preview": "/preview.jpg",
 }

@@ -17,6 +17,7 @@ from worker.pictures import coarse, heat_png
 
 PREVIEW_PX = 720
 PREVIEW_QUALITY = 78
+WORST = 5  # frames of a video that are pointed at
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,20 @@ def timeline(report: Report) -> Timeline | None:
         start=start,
         end=end,
     )
+
+
+def worst_frames(points: Sequence[TimelinePoint]) -> tuple[TimelinePoint, ...]:
+    """The worst frame, and others likelier forged than not, each of another moment; by time."""
+    apart = (points[-1].t - points[0].t) / (4 * WORST)
+    chosen: list[TimelinePoint] = []
+    for point in sorted(points, key=lambda point: (-point.fake_probability, point.t)):
+        if chosen and point.fake_probability < 0.5:
+            break
+        if all(abs(point.t - other.t) > apart for other in chosen):
+            chosen.append(point)
+        if len(chosen) == WORST:
+            break
+    return tuple(sorted(chosen, key=lambda point: point.t))
 
 
 def _band(part: Segment, start: float, span: float) -> tuple[float, float]:

@@ -1,10 +1,13 @@
-"""Reports as one Parquet file: the columns of the CSV with their types, a thousand rows in memory at once.
+"""Reports as one Parquet file: the columns of the CSV with their types; and the frames of one video.
+
+A thousand rows are in memory at once.
 
 The only home of pyarrow, which the extra `archives` installs.
 """
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +27,7 @@ class ParquetWriter:
     """One file of row groups. Raises UsageError where pyarrow is missing, OutputError."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ModuleNotFoundError:
-            raise UsageError(
-                "--parquet needs pyarrow, which is not installed.",
-                "Install it: pip install 'touchstone[archives]', or ask for --csv.",
-            ) from None
+        pyarrow = _pyarrow()
         kinds = {
             **dict.fromkeys((*COLUMNS, CLIENT_REF), pyarrow.string()),
             **dict.fromkeys(_NUMBERS, pyarrow.float64()),
@@ -71,3 +67,29 @@ class ParquetWriter:
             self._writer.write_table(table)
         except OSError as error:
             raise unwritable(self.path, error) from None
+
+
+def frames_parquet(report: Report) -> bytes:
+    """The sampled frames of a video: t, frame, fake_probability. Raises UsageError without pyarrow."""
+    pyarrow = _pyarrow()
+    kinds = {"t": pyarrow.float64(), "frame": pyarrow.int64(), "fake_probability": pyarrow.float64()}
+    points = [
+        {"t": point.t, "frame": point.frame, "fake_probability": point.fake_probability}
+        for point in report.timeline
+    ]
+    whole = io.BytesIO()
+    table = pyarrow.Table.from_pylist(points, schema=pyarrow.schema(list(kinds.items())))
+    pyarrow.parquet.write_table(table, whole)
+    return whole.getvalue()
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ModuleNotFoundError:
+        raise UsageError(
+            "A Parquet table needs pyarrow, which is not installed.",
+            "Install it: pip install 'touchstone[archives]', or ask for CSV.",
+        ) from None
+    return pyarrow

@@ -58,6 +58,7 @@ async def show(request: Request, scan_id: str) -> HTMLResponse:
             "strip": heat_strip(report),
             "faces": any(region.kind == "face" for region in report.regions),
             "pictures": {name: bool(links.get(name)) for name in ("preview", "heat", "media")},
+            "printable": bool(links.get("report_pdf")),
             "stem": PurePath(scan["name"]).stem or scan_id,
             "claims": [],  # the page shows the whole of provenance instead
             "left_out": False,

@@ -10,7 +10,6 @@ from evidence.verdict import Report, TimelinePoint
 from touchstone.report import figures
 
 LEVELS = 5  # colours of a bar, calm to hot; its height says the same
-WORST = 5
 BOX = 1000.0
 
 
@@ -32,21 +31,7 @@ def heat_strip(report: Report) -> Strip | None:
     plot = figures.timeline(report)
     if plot is None:
         return None
-    return Strip(_bars(report.timeline, plot.start, plot.end), worst_frames(report.timeline), plot)
-
-
-def worst_frames(points: Sequence[TimelinePoint]) -> tuple[TimelinePoint, ...]:
-    """The worst frame, and others likelier forged than not, each of another moment; by time."""
-    apart = (points[-1].t - points[0].t) / (4 * WORST)
-    chosen: list[TimelinePoint] = []
-    for point in sorted(points, key=lambda point: (-point.fake_probability, point.t)):
-        if chosen and point.fake_probability < 0.5:
-            break
-        if all(abs(point.t - other.t) > apart for other in chosen):
-            chosen.append(point)
-        if len(chosen) == WORST:
-            break
-    return tuple(sorted(chosen, key=lambda point: point.t))
+    return Strip(_bars(report.timeline, plot.start, plot.end), figures.worst_frames(report.timeline), plot)
 
 
 def _bars(points: Sequence[TimelinePoint], start: float, end: float) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
 
 from tests.api_service import Api, problem
@@ -148,6 +149,10 @@ def test_a_long_batch_is_read_page_by_page_filtered_and_downloaded(api: Api) -> 
     assert table[0] == [*COLUMNS, "client_ref"]
     assert [row[0] for row in table[1:3]] == ["0.jpg", "1.jpg"]
     assert len(table) == 1 + 2 * SHARD_ITEMS
+    typed = pyarrow.parquet.read_table(
+        io.BytesIO(api.http.get(f"/v1/batches/{batch}/results.parquet").content)
+    )
+    assert typed.column("path").to_pylist() == [row[0] for row in table[1:]]
     lines = api.http.get(f"/v1/batches/{batch}/results.jsonl").text.splitlines()
     assert [json.loads(line)["status"] for line in lines].count("unable") == SHARD_ITEMS + 1
 

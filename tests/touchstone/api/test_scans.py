@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from pathlib import Path
 
+import pyarrow.parquet
 import pytest
 
 from tests.api_service import Api, problem
@@ -153,7 +155,16 @@ def test_a_model_that_is_not_installed_or_is_a_path_is_refused(api: Api, models_
 
 def test_what_a_scan_left_is_fetched_piece_by_piece(api: Api) -> None:
     scan = api.upload(b"a picture", "cat.jpg").json()["id"]
-    for piece in ("heat.png", "preview.jpg", "report.html", "report.json", "frames.json", "frames.csv"):
+    for piece in (
+        "heat.png",
+        "preview.jpg",
+        "report.html",
+        "report.pdf",
+        "report.json",
+        "frames.json",
+        "frames.csv",
+        "frames.parquet",
+    ):
         problem(api.http.get(f"/v1/scans/{scan}/{piece}"), 404, "not_there")
     api.work()
     assert api.http.get(f"/v1/scans/{scan}/heat.png").content == b"heat.png"
@@ -163,6 +174,10 @@ def test_what_a_scan_left_is_fetched_piece_by_piece(api: Api) -> None:
     )
     assert api.http.get(f"/v1/scans/{scan}/frames.json").json() == {"items": [], "segments": []}
     assert api.http.get(f"/v1/scans/{scan}/frames.csv").text == "t,frame,fake_probability\r\n"
+    frames = pyarrow.parquet.read_table(io.BytesIO(api.http.get(f"/v1/scans/{scan}/frames.parquet").content))
+    assert (frames.num_rows, frames.column_names) == (0, ["t", "frame", "fake_probability"])
+    printed = api.http.get(f"/v1/scans/{scan}/report.pdf")
+    assert (printed.headers["content-type"], printed.content[:5]) == ("application/pdf", b"%PDF-")
     page = api.http.get(f"/v1/scans/{scan}/report.html")
     assert "cat.jpg" in page.text
     assert "sandbox" in page.headers["content-security-policy"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from evidence.verdict import Report, TimelinePoint
-from touchstone.web.strip import WORST, heat_strip, worst_frames
+from touchstone.report.figures import WORST, worst_frames
+from touchstone.web.strip import heat_strip
 
 
 def _report(*points: tuple[float, float], seconds: float = 10.0) -> Report:

@@ -1,0 +1,120 @@
+"""The report on one medium as a PDF to be printed and filed: A4, tagged, PDF/A-3a, without any network.
+
+The only home of WeasyPrint, which the extra `pdf` installs. The words are those of the HTML report; the heat
+map and the marks are drawn into the picture.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import cv2
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from evidence.errors import OutputError, UsageError
+from evidence.medium import Pixels
+from evidence.verdict import SCHEMA, Region, Report
+from touchstone.report import figures
+from touchstone.report.article import FOLDER, article, environment
+from touchstone.report.item import ReportItem
+from worker.pictures import coarse, heat_png
+
+_PARTS = FOLDER / "pdf"
+_TONES = {"fake": "#b3123d", "uncertain": "#8a5a00", "real": "#0b6b4f"}
+# Its layout engine is one for the process; reports that are asked for together are drawn one by one.
+_LOCK = threading.Lock()
+
+
+def pdf_of(item: ReportItem, made_at: datetime | None = None) -> bytes:
+    """The report as a PDF. Raises UsageError where WeasyPrint is missing, OutputError."""
+    report = item.report
+    text = (
+        environment(_PARTS)
+        .get_template("page.html")
+        .render(
+            report=report,
+            made_at=made_at or datetime.now(UTC),
+            version=version("touchstone"),
+            schema=SCHEMA,
+            style=Markup((_PARTS / "page.css").read_text(encoding="utf-8")),
+            tone=_TONES.get(report.verdict or "", "#5c626b"),
+            picture="" if item.preview is None else figures.preview_uri(_marked(item.preview, item)),
+            heat=item.heat is not None,
+            worst=figures.worst_frames(report.timeline) if report.timeline else (),
+            left_out=False,
+            taken_over=item.taken_over,
+            **article(report),
+        )
+    )
+    with _LOCK:
+        return _drawn(text)
+
+
+def _drawn(html: str) -> bytes:
+    try:
+        import weasyprint
+        from weasyprint.urls import URLFetcher
+    except (ModuleNotFoundError, OSError):  # the package, or Pango, which it draws with
+        raise UsageError(
+            "A PDF needs WeasyPrint and Pango, which are not installed.",
+            "Install them: pip install 'touchstone[pdf]' and Debian's libpangoft2-1.0-0, or ask for HTML.",
+        ) from None
+    logging.getLogger("weasyprint").setLevel(logging.ERROR)
+    logging.getLogger("fontTools").setLevel(logging.ERROR)
+    fetcher = URLFetcher(allowed_protocols=("data",), allow_redirects=False)
+    try:
+        made: bytes = weasyprint.HTML(string=html, url_fetcher=fetcher).write_pdf(pdf_variant="pdf/a-3a")
+    except (ValueError, OSError) as error:
+        raise OutputError(f"The report cannot be drawn: {error}.", "Ask for HTML, and report this.") from None
+    return made
+
+
+def _marked(preview: Pixels, item: ReportItem) -> Pixels:
+    """The preview with heat map, outline and regions drawn into it."""
+    picture = preview.copy()
+    if item.heat is not None:
+        _lay_over(picture, coarse(item.heat), item.report)
+    for number, region in enumerate(item.report.regions, 1):
+        _mark(picture, region, item.report, str(number))
+    return picture
+
+
+def _lay_over(picture: Pixels, heat: NDArray[np.float32], report: Report) -> None:
+    size = picture.shape[:2]
+    overlay: Any = cv2.imdecode(np.frombuffer(heat_png(heat, size), np.uint8), cv2.IMREAD_UNCHANGED)
+    opacity = overlay[..., 3:].astype(np.float32) / 255
+    colour = overlay[..., 2::-1].astype(np.float32)
+    picture[:] = (picture * (1 - opacity) + colour * opacity).round().astype(np.uint8)
+    if report.threshold is not None:
+        smooth = cv2.blur(np.nan_to_num(heat, nan=0.0), (3, 3))
+        inside = cv2.resize(
+            (smooth >= report.threshold.value).astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST
+        )
+        edges, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(picture, edges, -1, (255, 255, 255), max(1, max(size) // 300))
+
+
+def _mark(picture: Pixels, region: Region, report: Report, number: str) -> None:
+    height, width = picture.shape[:2]
+    across, down = width / (report.media["width"] or width), height / (report.media["height"] or height)
+    left, top, right, bottom = region.box
+    corner = (round(left * across), round(top * down))
+    other = (round(right * across) - 1, round(bottom * down) - 1)
+    thick = max(1, max(width, height) // 300)
+    for colour, line in (((0, 0, 0), 2 * thick), ((255, 255, 255), thick)):
+        cv2.rectangle(picture, corner, other, colour, line)
+        cv2.putText(
+            picture,
+            number,
+            (corner[0] + 4 * thick, corner[1] + 14 * thick),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.4 * thick,
+            colour,
+            line,
+        )
