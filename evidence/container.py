@@ -9,9 +9,10 @@ from __future__ import annotations
 import errno
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
-from typing import BinaryIO
+from itertools import chain
+from typing import BinaryIO, TypeAlias
 
 import av
 import numpy as np
@@ -35,20 +36,25 @@ DEMUXERS = {
     "video/webm": "matroska",
     "video/x-msvideo": "avi",
 }
+Numbered: TypeAlias = "Iterator[tuple[int, Packet[VideoStream]]]"
 CODECS = (
     *("h264", "hevc", "vp8", "vp9", "libvpx", "libvpx-vp9", "av1", "libdav1d"),
     *("mpeg4", "msmpeg4", "msmpeg4v2", "mpeg1video", "mpeg2video", "h263", "mjpeg"),
     *("prores", "dnxhd", "ffv1", "png", "rawvideo"),
 )
 READ_BUFFER_BYTES = 1 << 17
+WORTH_SEEKING = 250  # packets; fewer are read faster than a container finds its way
 MAX_READ_ERRORS = 100
 
 
 @contextmanager
-def opened(file: BinaryIO, mime: str) -> Iterator[tuple[InputContainer, VideoStream]]:
+def opened(
+    file: BinaryIO, mime: str, threads: int | None = None
+) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The container, read from its start, and its first moving picture.
 
-    FFmpeg's errors inside the block become `DamagedMedia`, or `LimitExceeded` when memory ran out.
+    `threads` is the number of decoding threads. FFmpeg's errors inside the block become `DamagedMedia`, or
+    `LimitExceeded` when memory ran out.
     Raises `UnsupportedMedia` for a file without a video stream, or with a codec we do not decode.
     """
     file.seek(0)
@@ -61,7 +67,11 @@ def opened(file: BinaryIO, mime: str) -> Iterator[tuple[InputContainer, VideoStr
             metadata_errors="replace",
             buffer_size=READ_BUFFER_BYTES,
         ) as container:
-            yield container, _moving_picture(container)
+            stream = _moving_picture(container)
+            if threads is not None:
+                context = stream.codec_context
+                context.thread_type, context.thread_count = ThreadType.AUTO, threads
+            yield container, stream
     except (FFmpegError, MemoryError) as problem:
         if isinstance(problem, MemoryError) or problem.errno == errno.ENOMEM:
             raise LimitExceeded(
@@ -72,6 +82,34 @@ def opened(file: BinaryIO, mime: str) -> Iterator[tuple[InputContainer, VideoStr
             f"The {mime.partition('/')[2]} container cannot be read: {problem.strerror}.",
             "Get an undamaged copy of the file.",
         ) from problem
+
+
+@contextmanager
+def opened_at(
+    file: BinaryIO, mime: str, table: Timetable, position: int, threads: int
+) -> Iterator[tuple[VideoStream, Numbered]]:
+    """As `opened`, with the numbered packets from one at or before `position` on.
+
+    The decoder has seen the first packet: x264 says there, and nowhere else, how its stream must be read.
+    Where the container cannot be trusted to have gone to a packet that the table knows, all are read.
+    """
+    with opened(file, mime, threads) as (container, stream):
+        coming, at = sound_packets(container, stream), 0
+        first = next(coming, None) if position else None
+        if first is not None:
+            for _ in _decode(stream.codec_context, first, Coverage()):
+                pass
+            stream.codec_context.flush_buffers()
+        if first is not None and position >= WORTH_SEEKING:
+            with suppress(FFmpegError):
+                container.seek(int(table.ticks[position]) + table.start, stream=stream)
+            first = next(coming := sound_packets(container, stream), None)
+            at = table.place(first.pts) if first is not None and first.pts is not None else -1
+        if 0 <= at <= position:
+            yield stream, enumerate(coming if first is None else chain([first], coming), at)
+            return
+    with opened(file, mime, threads) as (container, stream):
+        yield stream, enumerate(sound_packets(container, stream))
 
 
 def read_timetable(container: InputContainer, stream: VideoStream) -> Timetable:
@@ -121,27 +159,31 @@ def packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[V
             yield None
 
 
+def sound_packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+    """The packets that can be read: those that a timetable has."""
+    return (packet for packet in packets(container, stream) if packet is not None)
+
+
 def pictures(
-    container: InputContainer,
+    numbered: Numbered,
     stream: VideoStream,
     start: int,
     *,
     stretches: tuple[tuple[int, int], ...],
     due: tuple[int, ...],
     coverage: Coverage,
-    threads: int,
 ) -> Iterator[VideoFrame]:
     """Decode the packets at `stretches` (first, last); pictures that none of `due` needs are skipped.
+
+    `numbered` are packets with their positions in the file, from one at or before the first stretch on.
 
     `start` is the container's number for tick 0. Without `due` every picture is decoded. Packets
     that do not decode are counted in `coverage`.
     """
     context = stream.codec_context
-    context.thread_type, context.thread_count = ThreadType.AUTO, threads
     left = list(reversed(stretches))
     wanted = set(due)
-    sound = (packet for packet in packets(container, stream) if packet is not None)
-    for position, packet in enumerate(sound):
+    for position, packet in numbered:
         if position < left[-1][0]:
             continue
         if wanted:

@@ -67,7 +67,7 @@ def decode(
     coverage = Coverage()
     if mime not in IMAGE_MIMES:
         reader = VideoReader(file, limits, threads)
-        return DecodedMedium(reader.describe(path), reader.frames(sampling, coverage), coverage)
+        return DecodedMedium(reader.describe(path, sampling), reader.frames(sampling, coverage), coverage)
     file.seek(0)
     data = read_all(file, os.fspath(path))
     info, pixels = decode_bytes(data, path, limits)

@@ -42,7 +42,11 @@ class JpegHistory:
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What is known of a file before its pixels are judged."""
+    """What is known of a file before its pixels are judged.
+
+    `seams` are the places where the asked frames of a video can be cut apart with no picture decoded twice:
+    the frames asked for, and the pictures decoded for them, before each place; the last is the end.
+    """
 
     path: str
     sha256: str
@@ -58,6 +62,7 @@ class MediaInfo:
     codec: str = ""
     jpeg: JpegHistory | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    seams: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass
@@ -75,8 +80,11 @@ class Sampling:
 
     `mode` "every" takes one frame each `every_seconds`; "keyframes" takes the key frames
     alone and falls back to "every" when they lie more than 10 s apart; "all" takes each frame.
+    `part` (first, end) gives those of the whole's frames alone, counted in the order of showing.
     """
 
     mode: Literal["every", "keyframes", "all"] = "every"
     every_seconds: float = 0.5
     max_frames: int = 600
+    # It chooses among frames and changes none of them, so it is no part of what decides a result.
+    part: tuple[int, int] | None = field(default=None, repr=False)

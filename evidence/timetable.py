@@ -7,6 +7,7 @@ frame itself is decoded.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,6 +44,11 @@ class Timetable:
         """The ticks of the shown frames, in the order of showing."""
         return np.unique(self.ticks[self.shown])
 
+    def place(self, pts: int) -> int:
+        """The position in file order of the one packet shown at the container's time `pts`, else -1."""
+        places = np.flatnonzero(self.ticks == pts - self.start)
+        return int(places[0]) if len(places) == 1 else -1
+
     def end_seconds(self) -> float:
         """When the last frame that is really there ends."""
         order = self.order()
@@ -71,12 +77,13 @@ class Plan:
     """Which frames to hand out (`due`, ascending ticks) and which packets to decode for them.
 
     `stretches` are (first, last) positions in file order, ascending and apart; `expected` counts
-    the frames that were asked for, those that the file lost included.
+    the frames that were asked for, those that the file lost included; `seams` as in `MediaInfo`.
     """
 
     due: tuple[int, ...]
     stretches: tuple[tuple[int, int], ...]
     expected: int
+    seams: tuple[tuple[int, int], ...]
 
 
 def make_plan(
@@ -90,7 +97,8 @@ def make_plan(
 
     "every" takes the first frame at or after each multiple of `every_seconds`. More than
     `max_frames` are thinned evenly over the whole length (a longer interval, not an early end).
-    `time_range` [start, end) in seconds keeps those of the whole's frames that lie in it.
+    `time_range` [start, end) in seconds keeps those of the whole's frames that lie in it, and
+    `sampling.part` those of the numbers in it.
     """
     start, end = time_range or (0.0, table.seconds())
     order = table.order()
@@ -110,8 +118,14 @@ def make_plan(
         wanted = wanted[(seconds >= start) & (seconds < end)]
     if len(wanted) > max_frames:
         wanted = wanted[np.linspace(0, len(wanted) - 1, max_frames).round().astype(int)]
+    lost = round(len(wanted) * share_lost)
+    if sampling.part is not None:
+        first, last = sampling.part
+        lost = lost if last >= len(wanted) else 0
+        wanted = wanted[first:last]
     due = tuple(int(tick) for tick in wanted)
-    return Plan(due, _stretches(table, due), len(due) + round(len(due) * share_lost))
+    spans = _spans(table, due)
+    return Plan(due, _joined(spans), len(due) + lost, _seams(spans))
 
 
 def _keys_are_dense(table: Timetable, keys: NDArray[np.int64]) -> bool:
@@ -131,8 +145,8 @@ def _on_grid(order: NDArray[np.int64], tick_seconds: float, every: float) -> NDA
     return order[np.unique(places[places < len(order)])]
 
 
-def _stretches(table: Timetable, due: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
-    """From the key frame before each wanted frame to the frame itself, joined where they touch."""
+def _spans(table: Timetable, due: tuple[int, ...]) -> list[tuple[int, int]]:
+    """For each wanted frame, the packets from the key frame before it to the frame itself."""
     position = {int(tick): at for at, tick in enumerate(table.ticks) if table.shown[at]}
     key_places = np.flatnonzero(table.key)
     spans = []
@@ -140,6 +154,11 @@ def _stretches(table: Timetable, due: tuple[int, ...]) -> tuple[tuple[int, int],
         # Pictures that follow a key frame in the file but precede it on screen need the one before.
         before = key_places[(key_places <= last) & (table.ticks[key_places] <= table.ticks[last])]
         spans.append((int(before[-1]) if len(before) else 0, last))
+    return spans
+
+
+def _joined(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """The spans as stretches, joined where they touch."""
     joined: list[tuple[int, int]] = []
     for first, last in sorted(spans):
         if joined and first <= joined[-1][1] + 1:
@@ -147,3 +166,15 @@ def _stretches(table: Timetable, due: tuple[int, ...]) -> tuple[tuple[int, int],
         else:
             joined.append((first, last))
     return tuple(joined)
+
+
+def _seams(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Behind how many frames, and pictures decoded for them, no later frame needs an earlier packet."""
+    seams: list[tuple[int, int]] = []
+    pictures, reached = 0, -1
+    for frames, (first, last) in enumerate(spans):
+        if frames and first > reached:
+            seams.append((frames, pictures))
+        pictures += max(0, last - max(first - 1, reached))
+        reached = max(reached, last)
+    return (*seams, (len(spans), pictures)) if spans else ()

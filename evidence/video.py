@@ -23,14 +23,22 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from evidence.claims import bounded
-from evidence.container import DEMUXERS, first_picture, opened, pictures, read_timetable
+from evidence.container import (
+    DEMUXERS,
+    first_picture,
+    opened,
+    opened_at,
+    pictures,
+    read_timetable,
+    sound_packets,
+)
 from evidence.digest import sha256_stream
 from evidence.errors import DamagedMedia, LimitExceeded, UnsupportedMedia
 from evidence.limits import DecodeLimits
 from evidence.medium import Coverage, Frame, MediaInfo, Pixels, Sampling
 from evidence.sniff import HEAD_BYTES, sniff
 from evidence.source import open_media
-from evidence.timetable import make_plan
+from evidence.timetable import Plan, make_plan
 from evidence.video_writer import h264_roundtrip, write_video
 
 __all__ = ["VideoReader", "h264_roundtrip", "probe_video", "read_frames", "write_video"]
@@ -82,13 +90,16 @@ class VideoReader:
                 "Raise the duration limit in the settings or cut the video.",
             )
 
-    def describe(self, path: str) -> MediaInfo:
+    def describe(self, path: str, sampling: Sampling | None = None) -> MediaInfo:
         """`MediaInfo` with the size of the upright picture; reads the whole file for its sha256.
 
-        The first picture is decoded, since the turn and the colours are only told with it.
+        The first picture is decoded, since the turn and the colours are only told with it. A `sampling` adds
+        the seams of the frames it asks for; of a part of a whole, neither these nor the sha256 are told.
         """
+        part = sampling is not None and sampling.part is not None
         self._file.seek(0)
-        digest = sha256_stream(self._file)
+        digest = "" if part else sha256_stream(self._file)
+        plan = self._plan(sampling) if sampling and self.table.known and not part else None
         with opened(self._file, self._mime) as (container, stream):
             picture = first_picture(container, stream)
             width, height = stream.codec_context.width, stream.codec_context.height
@@ -107,52 +118,56 @@ class VideoReader:
                 rotation=rotation,
                 codec=stream.codec_context.codec.canonical_name,
                 metadata=_claims(container, stream, picture),
+                seams=plan.seams if plan else (),
             )
 
     def frames(
         self, sampling: Sampling, coverage: Coverage, time_range: tuple[float, float] | None = None
     ) -> Iterator[Frame]:
         """The sampled frames in order of time; what `read_frames` says of a path holds here."""
-        most = max(1, min(sampling.max_frames, self._limits.max_frames))
-        coverage.errors += self.table.errors
+        if sampling.part is None or sampling.part[0] == 0:
+            coverage.errors += self.table.errors
         chosen = (
-            self._planned(sampling, coverage, most, time_range)
+            self._planned(self._plan(sampling, time_range), coverage)
             if self.table.known
-            else self._by_clock(sampling, coverage, most, time_range)
+            else self._by_clock(sampling, coverage, self._most(sampling), time_range)
         )
         for index, seconds, picture in chosen:
             self._check_size(picture.width, picture.height)
             coverage.decoded += 1
             yield Frame(_upright(picture), index, seconds, bool(picture.key_frame))
         coverage.expected = max(coverage.expected, coverage.decoded)
-        if not coverage.decoded and time_range is None:
+        if not coverage.decoded and time_range is None and sampling.part is None:
             raise DamagedMedia(
                 "Not one frame of the video could be decoded.", "Get an undamaged copy of the file."
             )
 
-    def _planned(
-        self, sampling: Sampling, coverage: Coverage, most: int, time_range: tuple[float, float] | None
-    ) -> Iterator[tuple[int, float, VideoFrame]]:
+    def _most(self, sampling: Sampling) -> int:
+        return max(1, min(sampling.max_frames, self._limits.max_frames))
+
+    def _plan(self, sampling: Sampling, time_range: tuple[float, float] | None = None) -> Plan:
+        return make_plan(self.table, sampling, max_frames=self._most(sampling), time_range=time_range)
+
+    def _planned(self, plan: Plan, coverage: Coverage) -> Iterator[tuple[int, float, VideoFrame]]:
         """Index, seconds and picture of each frame that the timetable chooses.
 
         Where a wanted picture is lost, the next one decoded takes its place.
         """
-        plan = make_plan(self.table, sampling, max_frames=most, time_range=time_range)
         coverage.expected = plan.expected
         if not plan.due:
             return
         order = self.table.order()
         due = iter(plan.due)
         next_due: int | None = next(due)
-        with opened(self._file, self._mime) as (container, stream):
+        first = plan.stretches[0][0]
+        with opened_at(self._file, self._mime, self.table, first, self._threads) as (stream, numbered):
             for picture in pictures(
-                container,
+                numbered,
                 stream,
                 self.table.start,
                 stretches=plan.stretches,
                 due=plan.due,
                 coverage=coverage,
-                threads=self._threads,
             ):
                 if picture.pts is None or next_due is None or picture.pts - self.table.start < next_due:
                     continue
@@ -168,16 +183,15 @@ class VideoReader:
         length = min(end, self.table.seconds()) - start
         every = 0.0 if sampling.mode == "all" else max(sampling.every_seconds, length / most)
         coverage.expected = min(most, max(1, round(length / every))) if every else len(self.table.ticks)
-        with opened(self._file, self._mime) as (container, stream):
+        with opened(self._file, self._mime, self._threads) as (container, stream):
             rate = float(stream.average_rate or 25)
             everything = pictures(
-                container,
+                enumerate(sound_packets(container, stream)),
                 stream,
                 self.table.start,
                 stretches=((0, len(self.table.ticks)),),
                 due=(),
                 coverage=coverage,
-                threads=self._threads,
             )
             timed = ((index, index / rate, picture) for index, picture in enumerate(everything))
             yield from islice(_spaced(timed, start, end, every), most)

@@ -125,7 +125,8 @@ def info_from_wire(message: Message, path: str) -> MediaInfo:
             jpeg = JpegHistory(
                 tables, str(history["sampling"]), int(history["quality"]), bool(history["progressive"])
             )
-        info = MediaInfo(**{**message, "path": path, "jpeg": jpeg})
+        seams = tuple((int(frames), int(decoded)) for frames, decoded in message.pop("seams"))
+        info = MediaInfo(**{**message, "path": path, "jpeg": jpeg, "seams": seams})
     except (KeyError, TypeError, ValueError) as problem:
         raise Broken(f"a description that is none: {problem}") from problem
     numbers = (info.size_bytes, info.width, info.height, info.rotation)
