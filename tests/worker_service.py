@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from worker.requests import ScanRequest, scan_job
 from worker.settings import Settings
 
 WAIT_SECONDS = 90.0
+
+StartWorker = Callable[..., subprocess.Popen[bytes]]
 
 
 @dataclass

@@ -48,7 +48,10 @@ def make_app(settings: Settings) -> Celery:
             "visibility_timeout": 30,
             "unacked_restore_interval": 2,
             "unacked_restore_throttle": 1,
-            "health_check_interval": 10,
+            # A broker that is cut off without a word: commands give up after ten seconds, and the connection
+            # that waits for messages is dropped when it was silent for twice five.
+            "health_check_interval": 5,
+            "socket_timeout": 10,
             "socket_keepalive": True,
             "socket_connect_timeout": 5,
             "global_keyprefix": "touchstone:",

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 
 from evidence.errors import StoreError
 from worker.jobs.leases import Leases
+from worker.jobs.reaping import REAP_SECONDS, Reaper
 from worker.jobs.store import JobStore
 from worker.media import MediaStore
 from worker.process import READY
@@ -32,7 +33,6 @@ from worker.workman import owner_name
 log = logging.getLogger("touchstone.supervisor")
 
 LOOK_SECONDS = 0.1
-REAP_SECONDS = 1.0
 SWEEP_SECONDS = 60.0
 # A worker that died before it could work is started again after 0.5 s, 1 s, 2 s, and so on.
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
@@ -98,7 +98,7 @@ class EmbeddedRunner:
     def _supervise(self, store: JobStore, media: MediaStore) -> None:
         leases = Leases(store)
         chores = [
-            _Chore(REAP_SECONDS, leases.reap),
+            _Chore(REAP_SECONDS, Reaper(leases, self._settings.lease_seconds).reap),
             _Chore(SWEEP_SECONDS, lambda: sweep(store, media)),
         ]
         courier = Courier(store, private=self._settings.webhook_private)

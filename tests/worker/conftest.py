@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import tiny_detector, tiny_generators
-from tests.worker_service import Shop
+from tests.conftest import ROOT
+from tests.worker_service import Shop, StartWorker, wait_for
 from worker.jobs.store import JobStore
 from worker.media import MediaStore
 from worker.settings import load_settings
+
+COMMANDS = {
+    "touchstone": [sys.executable, "-m", "touchstone", "worker"],
+    "live": [sys.executable, "-m", "touchstone", "worker", "--lane", "live"],
+    "celery": [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "--loglevel", "info"],
+}
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +50,51 @@ def shop(models_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     store = JobStore(settings.store_url)
     yield Shop(settings, store, MediaStore(settings.media_folder, max_bytes=settings.max_bytes), tmp_path)
     store.close()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[str]:
+    """The address of a Redis of this test's own, on a socket in its folder."""
+    server = shutil.which("redis-server")
+    assert server, "Redis is not installed: apt-get install redis-server"
+    socket = tmp_path / "redis.sock"
+    running = subprocess.Popen(
+        [server, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(tmp_path)],
+        stdout=subprocess.DEVNULL,
+    )
+    wait_for(socket.exists)
+    yield f"redis+socket://{socket}"
+    running.terminate()
+    running.wait(20)
+
+
+@pytest.fixture
+def start_worker(shop: Shop, broker: str, tmp_path: Path) -> Iterator[StartWorker]:
+    """`start_worker("celery")`: a worker process on the shop's stores, which says what it does in worker.log.
+
+    All are killed in the end.
+    """
+    begun: list[subprocess.Popen[bytes]] = []
+    settings = shop.settings
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "TOUCHSTONE_BROKER_URL": broker,
+        "TOUCHSTONE_MODELS": settings.models,
+        "TOUCHSTONE_DATA_DIR": str(settings.data_dir),
+        "TOUCHSTONE_LEASE_SECONDS": str(settings.lease_seconds),
+        "TOUCHSTONE_DECODERS": "1",
+        "TOUCHSTONE_THREADS": "1",
+    }
+
+    def start(way: str = "touchstone", **more: str) -> subprocess.Popen[bytes]:
+        with (tmp_path / "worker.log").open("ab") as log:
+            begun.append(
+                subprocess.Popen(COMMANDS[way], env=environment | more, stdout=log, stderr=log, cwd=tmp_path)
+            )
+        return begun[-1]
+
+    yield start
+    for process in begun:
+        process.kill()
+        process.wait(20)

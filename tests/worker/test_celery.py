@@ -2,76 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import random
-import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import redis
 
-from tests.worker_service import Shop, wait_for
+from tests.worker_service import Shop, StartWorker, wait_for
 from worker.jobs.leases import Leases
 from worker.jobs.model import JobState, Lane
 from worker.jobs.telling import untold
-
-ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = {
-    "touchstone": [sys.executable, "-m", "touchstone", "worker"],
-    "live": [sys.executable, "-m", "touchstone", "worker", "--lane", "live"],
-    "celery": [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "--loglevel", "info"],
-}
-
-StartWorker = Callable[..., subprocess.Popen[bytes]]
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[str]:
-    """The address of a Redis of this test's own, on a socket in its folder."""
-    server = shutil.which("redis-server")
-    assert server, "Redis is not installed: apt-get install redis-server"
-    socket = tmp_path / "redis.sock"
-    running = subprocess.Popen(
-        [server, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(tmp_path)],
-        stdout=subprocess.DEVNULL,
-    )
-    wait_for(socket.exists)
-    yield f"redis+socket://{socket}"
-    running.terminate()
-    running.wait(20)
-
-
-@pytest.fixture
-def start_worker(shop: Shop, broker: str, tmp_path: Path) -> Iterator[StartWorker]:
-    """`start_worker("celery")`: a worker process on the shop's stores; all are killed in the end."""
-    begun: list[subprocess.Popen[bytes]] = []
-    settings = shop.settings
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "TOUCHSTONE_BROKER_URL": broker,
-        "TOUCHSTONE_MODELS": settings.models,
-        "TOUCHSTONE_DATA_DIR": str(settings.data_dir),
-        "TOUCHSTONE_LEASE_SECONDS": str(settings.lease_seconds),
-        "TOUCHSTONE_DECODERS": "1",
-        "TOUCHSTONE_THREADS": "1",
-    }
-
-    def start(way: str = "touchstone") -> subprocess.Popen[bytes]:
-        with (tmp_path / "worker.log").open("ab") as log:
-            begun.append(
-                subprocess.Popen(COMMANDS[way], env=environment, stdout=log, stderr=log, cwd=tmp_path)
-            )
-        return begun[-1]
-
-    yield start
-    for process in begun:
-        process.kill()
-        process.wait(20)
 
 
 def flush(broker: str) -> None:

@@ -13,10 +13,10 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import ColumnElement, Row, func, or_, select, update
 
 from worker.jobs.engine import reading, translated, writing
-from worker.jobs.model import Depth, JobState, Lane, Lease, Plain, ShardState
+from worker.jobs.model import Depth, Held, JobState, Lane, Lease, Plain, ShardState
 from worker.jobs.schema import jobs, shards
 from worker.jobs.store import JobStore
 
@@ -24,10 +24,10 @@ MOST_ATTEMPTS = 3
 # A failed shard waits before its next attempt: two seconds, then eight.
 BACKOFF_SECONDS = 2.0
 BACKOFF_GROWTH = 4.0
-# No shard waits longer on purpose, and no lease is renewed more seldom: a time further on is of a clock that
-# was wrong.
-AHEAD_SECONDS = 60.0
+LONGEST_BACKOFF_SECONDS = BACKOFF_SECONDS * BACKOFF_GROWTH ** (MOST_ATTEMPTS - 1)
 LOST = {"code": "worker_lost", "message": "The worker that had this shard stopped answering."}
+
+_HELD = (shards.c.id, shards.c.token, shards.c.job, shards.c.attempts)
 
 
 class Leases:
@@ -35,7 +35,6 @@ class Leases:
 
     def __init__(self, store: JobStore, *, attempts: int = MOST_ATTEMPTS) -> None:
         self.store, self.attempts = store, attempts
-        self._seen = float("inf")  # by the clock, when leases were looked at last
 
     def claim(
         self,
@@ -58,7 +57,7 @@ class Leases:
                 shards.c.state == ShardState.READY.value,
                 shards.c.kind.in_(kinds),
                 shards.c.lane.in_([int(lane) for lane in lanes]),
-                shards.c.due <= now,
+                due_by(now),
             )
             .order_by(shards.c.lane, shards.c.due, shards.c.id)
             .limit(count)
@@ -160,26 +159,22 @@ class Leases:
                     )
                 )
 
-    def reap(self) -> int:
-        """Take back shards whose lease ran out, counting the attempt; returns how many.
+    def held(self) -> list[Held]:
+        """The leases that are held, and when each runs out by the clock of its worker."""
+        held = select(*_HELD, shards.c.lease_until).where(shards.c.state == ShardState.LEASED.value)
+        with translated(), reading(self.store.engine) as connection:
+            return [Held(*row) for row in connection.execute(held)]
 
-        When the clock was put back, nothing waits for the time that it showed before.
-        """
-        now = self.store.clock()
-        if now < self._seen - 1.0:
-            self._bring_near(now)
-        self._seen = now
-        late = select(shards.c.id, shards.c.token, shards.c.job, shards.c.attempts).where(
-            shards.c.state == ShardState.LEASED.value, shards.c.lease_until < now
-        )
-        return self._take_back(late, LOST)
+    def late(self, held: Held) -> bool:
+        """Take back the shard of a silent worker, counting the attempt; False when it holds it no more."""
+        return self._give_back(held.shard, held.token, held.job, held.attempt, LOST)
 
     def lost(self, owner: str, cause: Plain) -> int:
         """Take back at once what a worker held that is known to be dead, counting the attempt; how many."""
-        held = select(shards.c.id, shards.c.token, shards.c.job, shards.c.attempts).where(
-            shards.c.state == ShardState.LEASED.value, shards.c.owner == owner
-        )
-        return self._take_back(held, cause)
+        held = select(*_HELD).where(shards.c.state == ShardState.LEASED.value, shards.c.owner == owner)
+        with translated(), reading(self.store.engine) as connection:
+            found = connection.execute(held).all()
+        return sum(self._give_back(row.id, row.token, row.job, row.attempts, cause) for row in found)
 
     def newest(self) -> float | None:
         """When the last of the held leases runs out: that moves while a worker lives."""
@@ -204,19 +199,6 @@ class Leases:
             dead = rows.get((int(lane), ShardState.DEAD.value), (0, now))[0]
             found[lane] = Depth(ready, leased, dead, max(0.0, now - oldest))
         return found
-
-    def _bring_near(self, now: float) -> None:
-        """Shards that are due far ahead are due now; leases that end far ahead end soon, unless renewed."""
-        ready = (shards.c.state == ShardState.READY.value) & (shards.c.due > now + AHEAD_SECONDS)
-        leased = (shards.c.state == ShardState.LEASED.value) & (shards.c.lease_until > now + AHEAD_SECONDS)
-        with translated(), writing(self.store.engine) as connection:
-            connection.execute(update(shards).where(ready).values(due=now, told=0.0))
-            connection.execute(update(shards).where(leased).values(lease_until=now + AHEAD_SECONDS))
-
-    def _take_back(self, wanted: Select[Any], cause: Plain) -> int:
-        with translated(), reading(self.store.engine) as connection:
-            found = connection.execute(wanted).all()
-        return sum(self._give_back(row.id, row.token, row.job, row.attempts, cause) for row in found)
 
     def _give_back(
         self, shard: int, token: str, job: str, attempt: int, cause: Plain, *, final: bool = False
@@ -259,6 +241,14 @@ def _whole(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_whole(inside) for inside in value]
     return value
+
+
+def due_by(now: float) -> ColumnElement[bool]:
+    """Whether a shard's time has come: also when it lies further ahead than any shard ever waits.
+
+    Then the clock was set back since, or another machine's is ahead.
+    """
+    return or_(shards.c.due <= now, shards.c.due > now + LONGEST_BACKOFF_SECONDS)
 
 
 def _together(found: Sequence[Row[Any]]) -> Sequence[Row[Any]]:

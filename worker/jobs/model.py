@@ -114,6 +114,17 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class Held:
+    """A lease as others see it: it lives as long as `until` moves."""
+
+    shard: int
+    token: str
+    job: str
+    attempt: int
+    until: float
+
+
+@dataclass(frozen=True)
 class Event:
     """Something that happened to a job; `seq` grows, so a reader goes on after the last one it saw."""
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 
 from worker.jobs.engine import translated, writing
+from worker.jobs.leases import due_by
 from worker.jobs.model import Lane, ShardState
 from worker.jobs.schema import shards
 from worker.jobs.store import JobStore
@@ -33,8 +34,9 @@ def untold(
                 .where(
                     shards.c.state == ShardState.READY.value,
                     shards.c.lane == int(lane),
-                    shards.c.due <= now,
-                    shards.c.told <= now - again,
+                    due_by(now),
+                    # Told at a time to come is told by a clock that was set back since.
+                    or_(shards.c.told <= now - again, shards.c.told > now + again),
                 )
                 .order_by(shards.c.due, shards.c.id)
                 .limit(most)

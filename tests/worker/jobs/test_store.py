@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from evidence.errors import KeyConflict, NoSuchJob, UsageError
 from worker.jobs.engine import writing
-from worker.jobs.leases import AHEAD_SECONDS, MOST_ATTEMPTS, Leases
+from worker.jobs.leases import MOST_ATTEMPTS, Leases
 from worker.jobs.model import JobState, Lane, Lease, NewJob, ShardState
 from worker.jobs.schema import shards
 from worker.jobs.search import Search, find_jobs
@@ -100,8 +100,7 @@ def test_a_lease_that_runs_out_is_taken_back_and_its_late_result_is_not_counted(
 ) -> None:
     job, _ = store.submit(asked(1))
     (dead,) = claim(leases, seconds=30)
-    clock.now += 31
-    assert leases.reap() == 1
+    assert leases.late(*leases.held())
     assert claim(leases) == []  # it waits a little first
     clock.now += 60
     (alive,) = claim(leases)
@@ -111,29 +110,6 @@ def test_a_lease_that_runs_out_is_taken_back_and_its_late_result_is_not_counted(
     assert not leases.complete(alive, {"verdict": "twice"})
     assert store.get(job.id).remaining == 0
     assert store.shards(job.id)[0].result == {"verdict": "real"}
-
-
-def test_a_clock_that_is_put_back_keeps_nothing_waiting(
-    leases: Leases, store: JobStore, clock: FakeClock
-) -> None:
-    job, _ = store.submit(asked(2))
-    (dead,) = claim(leases, count=1)
-    leases.reap()
-    clock.now -= 86_400
-    assert claim(leases) == [], "it is not due for a day"
-
-    leases.reap()
-    (second,) = claim(leases)
-    clock.now += AHEAD_SECONDS - 1
-    assert leases.renew([second]) == {second.token}
-    clock.now += 2
-    assert leases.reap() == 1
-    assert not leases.complete(dead, {})
-    assert leases.complete(second, {})
-    clock.now += 10
-    (again,) = claim(leases)
-    assert leases.complete(again, {})
-    assert store.get(job.id).state is JobState.DONE
 
 
 @pytest.mark.parametrize(
@@ -149,15 +125,6 @@ def test_whatever_a_file_claims_its_scan_is_found_by_its_verdict(
 
     assert shard is not None
     assert shard.result == {"report": {"verdict": "fake", "claims": [{kept: 1}]}}
-
-
-def test_a_renewed_lease_is_held(leases: Leases, store: JobStore, clock: FakeClock) -> None:
-    store.submit(asked(1))
-    (lease,) = claim(leases, seconds=30)
-    clock.now += 20
-    assert leases.renew([lease], seconds=30) == {lease.token}
-    clock.now += 20
-    assert leases.reap() == 0
 
 
 def test_a_shard_that_fails_is_tried_again_and_then_dead_with_its_cause(
