@@ -42,6 +42,11 @@ def _file(description: str, *kinds: str) -> dict[int | str, dict[str, Any]]:
     return {200: {"description": description, "content": {kind: binary for kind in kinds}}}
 
 
+_DOCUMENT: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The report.", "content": {"application/json": {"schema": {"type": "object"}}}}
+}
+
+
 @router.get("/scans/{scan}/frames.json")
 def frames_json(desk: Reading, scan: str) -> Frames:
     """Every sampled frame with its score; none of a still picture."""
@@ -114,7 +119,7 @@ def media(desk: Reading, scan: str) -> FileResponse:
     )
 
 
-@router.get("/scans/{scan}/report.json", response_class=Response, responses=_file("It.", "application/json"))
+@router.get("/scans/{scan}/report.json", response_class=Response, responses=_DOCUMENT)
 def report_json(desk: Reading, scan: str) -> Response:
     """The report as a document: `touchstone.scan/1`, as the command line writes it."""
     text = document_of(_report(desk, scan))
