@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import cv2
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from hypothesis.errors import Flaky
 from schemathesis import Case
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -50,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Fuzz a fresh service and print what came back; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=50_000, help="requests in all")
-    parser.add_argument("--stories", type=float, default=0.5, help="the share of them that follow one another")
+    parser.add_argument("--stories", type=float, default=0.5, help="their share that follow each other")
     parser.add_argument("--seed", type=int, default=0, help="other requests, for another number")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as url:
@@ -74,7 +76,8 @@ def operations_of(document: Mapping[str, Any]) -> list[tuple[str, str]]:
 def fuzz(url: str, known: Known, *, examples: int, start: int = 0) -> Counter[str]:
     """`examples` requests to every operation; how many answers of each status class came back.
 
-    Half of the ids and models are those in `known`, by the names of their fields. Raises what schemathesis finds.
+    Half of the ids and models are those in `known`, by the names of their fields. Raises what schemathesis
+    finds.
     """
     statuses: Counter[str] = Counter()
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
@@ -85,7 +88,7 @@ def fuzz(url: str, known: Known, *, examples: int, start: int = 0) -> Counter[st
 
 
 def tell(url: str, known: Known, requests: int, start: int = 0, steps: int = 40) -> Counter[str]:
-    """At least so many requests in stories of up to `steps`: made, asked for, cancelled, deleted in any order.
+    """At least so many requests in stories of up to `steps`: make, ask, cancel, delete in any order.
 
     What a story may go on with follows from the description: an `id` that one answer gave is the path of the
     next. Three of four requests name a model, a medium or a picture that is there. Raises what schemathesis
@@ -93,6 +96,7 @@ def tell(url: str, known: Known, requests: int, start: int = 0, steps: int = 40)
     """
     statuses: Counter[str] = Counter()
     picks = itertools.count()
+    faults: list[BaseException] = []
     machine = schemathesis.openapi.from_url(f"{url}/openapi.json").as_state_machine()
 
     class Story(machine):  # type: ignore[misc, valid-type]
@@ -109,13 +113,21 @@ def tell(url: str, known: Known, requests: int, start: int = 0, steps: int = 40)
             statuses[f"{response.status_code // 100}xx"] += 1
 
         def validate_response(self, response: Any, case: Case[Any], *_: Any, **__: Any) -> None:
-            case.validate_response(response, checks=CHECKS)
+            try:
+                case.validate_response(response, checks=CHECKS)
+            except BaseException as found:
+                faults.append(found)
+                raise
 
     for round_ in itertools.count(start):
         if statuses.total() >= requests:
             return statuses
         seed(round_)(Story)
-        Story.run(settings=_settings(max_examples=_STORIES, stateful_step_count=steps))
+        # A service remembers, so a story told again may go another way: that alone is no fault of it.
+        with suppress(Flaky):
+            Story.run(settings=_settings(max_examples=_STORIES, stateful_step_count=steps))
+        if faults:
+            raise faults[0]
     raise AssertionError
 
 
@@ -137,7 +149,9 @@ def _fuzz_one(operation: Any, known: Known, statuses: Counter[str], examples: in
 
 def _settings(**more: Any) -> settings:
     checks = list(HealthCheck)
-    return settings(deadline=None, database=None, phases=[Phase.generate], suppress_health_check=checks, **more)
+    return settings(
+        deadline=None, database=None, phases=[Phase.generate], suppress_health_check=checks, **more
+    )
 
 
 def _familiar(fields: dict[str, Any], known: Known, pick: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.fuzz_api import fuzz
+from benchmarks.fuzz_api import fuzz, tell
 from tests.api_service import Api
 
 EXAMPLES = 10  # requests an operation; `make soak` sends thousands
@@ -24,4 +24,14 @@ def test_nothing_that_is_sent_breaks_the_api_or_its_description(api: Api) -> Non
 
     assert statuses["2xx"] > 20
     assert statuses["4xx"] > 20
+    assert set(statuses) <= {"2xx", "3xx", "4xx"}
+
+
+def test_what_one_request_made_the_next_ones_ask_for_cancel_and_delete(api: Api) -> None:
+    sha256 = api.upload(b"one").json()["sha256"]
+    known = {"sha256": [sha256], "model": ["cgan-mnist"], "input": [[{"sha256": sha256, "name": "a"}]]}
+
+    statuses = tell(api.url, known, 60, steps=8)
+
+    assert statuses["2xx"] > 5
     assert set(statuses) <= {"2xx", "3xx", "4xx"}

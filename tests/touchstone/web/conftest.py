@@ -86,7 +86,21 @@ def stub(tmp_path: Path, photo: Pixels, clip: Path) -> Stub:
     made.scan("runs", "running", progress={"done": 3, "of": 12})
     made.scan("broke", "failed", error={"code": "decoder_crashed", "message": "The decoder crashed."})
     made.scan("stopped", "cancelled")
-    made.models = [_model("tiny", "detector"), _model("noise-faces", "generator", task="noise")]
+    made.models = [_model("tiny", "detector"), *_GENERATORS]
+    files = [
+        ("made", "a-filler.png"),
+        ("mask", "mask-a.png"),
+        ("before", "before-a.jpg"),
+        ("manifest", "m.jsonl"),
+    ]
+    made.generation(
+        "forged",
+        asked={"input": [{"sha256": "0" * 64, "name": "a.png"}], "box": "1,2,30,40"},
+        files=[_made(role, name, before="before-a.jpg" if role == "made" else "") for role, name in files],
+    )
+    made.generation("film", model="dots@1", files=[_made("made", "dots.mp4"), _made("manifest", "m.jsonl")])
+    made.generation("making", "running", progress={"done": 3, "of": 48})
+    made.generation("unmade", "failed", error={"code": "unsupported", "message": "a is a video."})
     counts = {"fake": 1, "real": 1, "uncertain": 0, "none": 1}
     made.batches["night"] = {
         "id": "night", "name": "Archive", "state": "done", "created": 1_764_000_000.0, "finished": None,
@@ -147,11 +161,42 @@ def _model(name: str, kind: str, **fields: Any) -> dict[str, Any]:
     made = {
         "name": name, "version": "1", "kind": kind, "sha256": "ef" * 32, "size_bytes": 1000, "default": True,
         "task": "", "licence": "Apache-2.0", "training": {}, "metrics": {}, "card": "# A card",
+        "takes": [], "films": [], "inputs": [],
         "calibration": _CALIBRATION if kind == "detector" else None,
     }  # fmt: skip
     return made | fields
 
 
+def _made(role: str, name: str, before: str = "") -> dict[str, Any]:
+    mime = {"png": "image/png", "jpg": "image/jpeg", "mp4": "video/mp4"}.get(
+        name[-3:], "application/x-ndjson"
+    )
+    return {
+        "name": name,
+        "url": f"/v1/scans/fake/preview.jpg?{name}",
+        "mime": mime,
+        "role": role,
+        "before": before,
+    }
+
+
+def _generator(name: str, task: str, takes: str, *inputs: dict[str, Any], films: str = "") -> dict[str, Any]:
+    parts = {"takes": takes.split(), "films": films.split(), "inputs": list(inputs)}
+    return _model(name, "generator", task=task, **parts)
+
+
+_UNITS = {"role": "units", "names": ["AU07", "AU10", "AU12", "AU16"], "low": 0.0, "high": 1.0}
+_GENERATORS = (
+    _generator("dots", "noise", "count seed truncation grid film gif", films="interpolation"),
+    _generator("shades", "class", "count classes grid", {"role": "label", "names": ["black", "white"]}),
+    _generator(
+        "poet", "caption", "count caption grid", {"role": "tokens", "names": ["", "?", "red", "blue"]}
+    ),
+    _generator("filler", "inpainting", "input mask box grid"),
+    _generator("extender", "outpainting", "input side extend grid"),
+    _generator("smiler", "animation", "input box units expression grid film gif", _UNITS, films="expression"),
+    _generator("turner", "rotation", "input box yaw grid", {"role": "yaw", "low": -45.0, "high": 45.0}),
+)
 _CALIBRATION = {"measured_on": "photographs", "false_alarm_rate": 0.01}
 _TRANSPARENT = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c63606060600000"

@@ -28,6 +28,7 @@ class Stub:
         self.items: dict[str, list[dict[str, Any]]] = {}
         self.models: list[dict[str, Any]] = []
         self.generations: dict[str, dict[str, Any]] = {}
+        self.sent: list[tuple[str, str | tuple[str | None, bytes]]] = []
         self.asked: list[tuple[str, str]] = []
         self.events: dict[str, Iterable[tuple[str, dict[str, Any]]]] = {}
         self.locked = False
@@ -51,6 +52,21 @@ class Stub:
         }
         self.scans[id] = made | fields
         return self.scans[id]
+
+    def generation(self, id: str, state: str = "done", **fields: Any) -> dict[str, Any]:
+        """Put a generation there."""
+        made = {
+            "id": id,
+            "state": state,
+            "created": "2026-11-24T12:00:00+00:00",
+            "model": "filler@1",
+            "asked": {},
+            "progress": None,
+            "error": None,
+            "files": [],
+        }
+        self.generations[id] = made | fields
+        return self.generations[id]
 
     def _app(self) -> FastAPI:
         app = FastAPI()
@@ -139,10 +155,18 @@ class Stub:
         def change(id: str, step: str) -> dict[str, Any]:
             return self.batches[id]
 
+        @app.get("/v1/generations")
+        def generations() -> dict[str, Any]:
+            return {"items": list(self.generations.values()), "next": None}
+
         @app.post("/v1/generations")
         async def generate(request: Request) -> dict[str, Any]:
-            self.generations["made"] = {"id": "made", "state": "queued", **await request.json()}
-            return self.generations["made"]
+            async with request.form() as form:
+                self.sent = [
+                    (name, value if isinstance(value, str) else (value.filename, await value.read()))
+                    for name, value in form.multi_items()
+                ]
+            return self.generation("made", "queued", model=dict(self.sent)["model"])
 
         @app.get("/v1/generations/{id}")
         def generation(id: str) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from fastapi import FastAPI
@@ -16,7 +18,12 @@ from tests.touchstone.web.conftest import plain_report
 from tests.touchstone.web.stub import Stub
 
 SCANS = ("fake", "real", "unclear", "damaged", "film", "waits", "runs", "broke", "stopped")
-PAGES = ("/", "/scans", "/batches", "/batches/night", "/models", "/generate", "/key", "/scans/missing")
+PAGES = ("/", "/scans", "/batches", "/batches/night", "/models", "/key", "/scans/missing")
+PAGES += tuple(
+    f"/generate?system={name}"
+    for name in ("dots", "shades", "poet", "filler", "extender", "smiler", "turner")
+)
+PAGES += tuple(f"/generate/{name}" for name in ("forged", "film", "making", "unmade"))
 PAGES += tuple(f"/scans/{name}" for name in SCANS)
 # What colours and width can break; the tree that the other rules read is the same.
 SEEN = {"runOnly": ["color-contrast", "target-size", "scrollable-region-focusable"]}
@@ -245,6 +252,45 @@ def test_without_script_a_file_is_sent_and_its_page_looks_again(
 
         expect(page.locator("h1")).to_have_text("Real")
         expect(page.get_by_text("no sign that this picture was generated")).to_be_visible()
+
+
+def test_a_hole_is_drawn_on_the_picture_as_a_rectangle_or_with_a_brush(
+    page: Page, stub: Stub, address: str, photo_png: Path
+) -> None:
+    _open(page, f"{address}/generate?system=filler")
+    page.locator("#input").set_input_files(photo_png)
+    canvas = page.locator("#canvas")
+    expect(canvas).to_be_visible()
+    width, height = (canvas.evaluate(f"canvas => canvas.{side}") for side in ("width", "height"))
+
+    _drag(page, (0.25, 0.25), (0.5, 0.75))
+    assert page.locator("#box").input_value() == f"{width // 4},{height // 4},{width // 4},{height // 2}"
+
+    page.get_by_label("Brush").check()
+    _drag(page, (0.1, 0.9), (0.9, 0.9))
+    page.get_by_role("button", name="Make it").click()
+    page.wait_for_url("**/generate/made")
+    sent = dict(stub.sent)
+    assert sent["box"] == ""
+    name, data = sent["mask"]
+    assert name == "mask.png"
+    assert isinstance(data, bytes)
+    mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert mask.shape == (height, width, 3)
+    assert set(np.unique(mask[int(height * 0.9), width // 4 : width // 2])) == {255}
+    assert not mask[: height // 2].any()
+
+
+def _drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """From one place of the canvas, in shares of its sides, to another."""
+    page.locator("#canvas").scroll_into_view_if_needed()
+    seen = page.locator("#canvas").bounding_box()
+    assert seen is not None
+    x, y, width, height = (seen[name] for name in ("x", "y", "width", "height"))  # type: ignore[literal-required]
+    page.mouse.move(x + start[0] * width, y + start[1] * height)
+    page.mouse.down()
+    page.mouse.move(x + end[0] * width, y + end[1] * height, steps=5)
+    page.mouse.up()
 
 
 def _open(page: Page, address: str) -> None:

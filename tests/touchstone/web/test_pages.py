@@ -16,7 +16,8 @@ from touchstone.web.rendering import FOLDER
 PAGES = (
     "/", "/scans", "/scans/fake", "/scans/real", "/scans/unclear", "/scans/damaged", "/scans/film",
     "/scans/waits", "/scans/runs", "/scans/broke", "/scans/stopped", "/scans/missing", "/batches",
-    "/batches/night", "/models", "/generate", "/key",
+    "/batches/night", "/models", "/generate", "/generate?system=filler", "/generate?system=smiler",
+    "/generate/forged", "/generate/film", "/generate/making", "/generate/unmade", "/key",
 )  # fmt: skip
 HOSTILE = 'x\u202egpj.<script>alert(1)</script>"onerror=x.jpg'
 
@@ -204,15 +205,70 @@ def test_models_are_listed_with_their_sums_and_cards(pages: httpx.Client) -> Non
     assert "# A card" in text
 
 
-def test_making_fakes_asks_the_api_and_shows_what_came(stub: Stub, pages: httpx.Client) -> None:
-    answer = pages.post("/generate", data={"model": "noise-faces@1", "count": "4", "seed": "7"})
+@pytest.mark.parametrize(
+    ("system", "fields"),
+    [
+        ("dots", {"count", "seed", "truncation", "film", "gif", "grid"}),
+        ("shades", {"count", "classes", "grid"}),
+        ("poet", {"count", "caption", "grid"}),
+        ("filler@1", {"input", "mask", "box", "grid"}),
+        ("extender", {"input", "side", "extend", "grid"}),
+        ("smiler", {"input", "box", "units", "expression", "film", "gif", "grid"}),
+        ("turner", {"input", "box", "yaw", "grid"}),
+    ],
+)
+def test_the_form_of_a_generator_shows_what_it_takes_and_nothing_else(
+    pages: httpx.Client, system: str, fields: set[str]
+) -> None:
+    text = pages.get("/generate", params={"system": system}).text
+    form = text[text.index("<form") :]
 
-    assert answer.headers["location"] == "/generate/made"
-    asked = stub.generations["made"]
-    assert (asked["model"], asked["count"], asked["seed"]) == ("noise-faces@1", 4, 7)
-    file = {"name": "0.png", "url": "/v1/generations/made/files/0.png", "mime": "image/png"}
-    stub.generations["made"] = asked | {"state": "done", "files": [file], "error": None}
-    assert '<img src="/v1/generations/made/files/0.png"' in pages.get("/generate/made").text
+    assert set(re.findall(r'name="(\w+)"', form)) == fields | {"model"}
+    assert f'name="model" value="{system.removesuffix("@1")}@1"' in form
+
+
+def test_only_expressions_that_a_model_has_the_units_for_are_offered(pages: httpx.Client) -> None:
+    text = pages.get("/generate", params={"system": "smiler"}).text
+
+    assert re.findall(r'name="expression" value="([\w-]+)"', text) == ["neutral", "smile"]
+
+
+def test_an_unknown_generator_is_said_beside_the_list_of_those_there_are(pages: httpx.Client) -> None:
+    text = pages.get("/generate", params={"system": "nosuch"}).text
+
+    assert "There is no such generator here." in text
+    assert 'href="/generate?system=filler@1#wish"' in text
+
+
+def test_a_wish_goes_to_the_api_with_its_pictures(stub: Stub, pages: httpx.Client) -> None:
+    files = {"input": ("a.png", b"picture"), "mask": ("mask.png", b"mask")}
+
+    answer = pages.post("/generate", data={"model": "filler@1", "box": ""}, files=files)
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/generate/made")
+    assert stub.sent == [
+        ("model", "filler@1"),
+        ("box", ""),
+        ("input", ("a.png", b"picture")),
+        ("mask", ("mask.png", b"mask")),
+    ]
+
+
+def test_what_was_made_is_labelled_as_forged_beside_what_it_was(pages: httpx.Client) -> None:
+    text = pages.get("/generate/forged").text
+
+    assert "<b>Forged.</b> Every one of these is synthetic." in text
+    assert 'alt="Before: before-a.jpg"' in text
+    assert 'alt="Forged: a-filler.png"' in text
+    assert 'download="forged-a-filler.png"' in text
+    assert "white where the picture was made" in text
+    assert "box 1,2,30,40 · of a.png" in text
+    assert "<video" in pages.get("/generate/film").text
+
+
+def test_a_generation_that_runs_or_failed_says_so(pages: httpx.Client) -> None:
+    assert 'max="48" value="3"' in pages.get("/generate/making").text
+    assert "a is a video." in pages.get("/generate/unmade").text
 
 
 def test_a_locked_server_asks_for_a_key_and_goes_on_where_one_was(stub: Stub, pages: httpx.Client) -> None:

@@ -15,6 +15,6 @@ export function start(renew) {
     const done = now.progress?.done ?? now.done;
     const of = now.progress?.of ?? now.total;
     if (bar && of) Object.assign(bar, { max: of, value: done });
-    if (said && now.state === "running") said.textContent = of ? `Frame ${done} of ${of}.` : "Being examined.";
+    if (said && now.state === "running") said.textContent = of ? `${part.id === "scan" ? "Frame " : ""}${done} of ${of}.` : part.id === "scan" ? "Being examined." : "Being made.";
   });
 }
