@@ -50,13 +50,13 @@ system:
 	@{ ldconfig -p | grep -q libGL.so.1 && ldconfig -p | grep -q libgthread-2.0.so.0 && $(PYTHON) -c "import ensurepip"; } 2>/dev/null \
 	  || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends libgl1 libglib2.0-0 python3-venv; }
 
-# The tests run on a real PostgreSQL, Redis and Chromium, which they start themselves; Pango draws PDF reports, poppler reads them.
+# The tests run on a real PostgreSQL, Redis and Chromium, which they start themselves; Pango draws PDF reports, poppler reads them, openssl signs.
 .PHONY: services
 services:
 	@{ { command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; } && command -v redis-server && command -v curl \
-	  && command -v chromium && command -v pdftotext && ldconfig -p | grep -q libpangoft2-1.0.so.0; } >/dev/null 2>&1 \
+	  && command -v chromium && command -v openssl && command -v pdftotext && ldconfig -p | grep -q libpangoft2-1.0.so.0; } >/dev/null 2>&1 \
 	  || { $(SUDO) apt-get update -qq \
-	  && $(SUDO) apt-get install -y -qq --no-install-recommends postgresql redis-server curl chromium poppler-utils libpangoft2-1.0-0 fonts-dejavu-core; }
+	  && $(SUDO) apt-get install -y -qq --no-install-recommends postgresql redis-server curl chromium openssl poppler-utils libpangoft2-1.0-0 fonts-dejavu-core; }
 
 $(SCAN)/.ready: pyproject.toml constraints.txt | system
 	$(PYTHON) -m venv $(SCAN)

@@ -109,7 +109,7 @@ class ModelUse:
 
 def nothing_claimed() -> dict[str, Any]:
     """The section `provenance` of a report while nothing is known: every part, empty."""
-    return {"c2pa": None, "metadata": [], "watermark": {}, "near_duplicates": []}
+    return {"c2pa": None, "metadata": [], "claims": [], "watermark": {}, "near_duplicates": []}
 
 
 @dataclass(frozen=True)

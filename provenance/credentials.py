@@ -98,12 +98,16 @@ class Credentials:
         return self.state in ("untrusted", "interim", "trusted") and not self.revoked
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types, with what the manifest declares of its source first."""
-        return {"source_type": declared_source(self), **asdict(self)}
+        """Plain JSON types, with what the manifest declares of its source; a file without any has no more."""
+        if self == Credentials():
+            return {"state": "none"}
+        return {**asdict(self), "source_type": declared_source(self)}
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Credentials:
         """The credentials whose `to_dict` went through JSON; raises KeyError or TypeError for others."""
+        if fields == {"state": "none"}:
+            return cls()
         known = {name: value for name, value in fields.items() if name != "source_type"}
         known["problems"] = _problems(known["problems"])
         known["manifest"] = _manifest(known["manifest"])

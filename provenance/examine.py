@@ -17,6 +17,7 @@ from evidence.sandbox import DecoderPool
 from provenance.c2pa import UNREADABLE, CredentialReader
 from provenance.credentials import Credentials, Problem
 from provenance.formats import media_type
+from provenance.metadata.claims import Claim, read_claims
 from provenance.trust import TrustList, TrustStore
 
 MOST_SIDECAR_BYTES = 32 << 20
@@ -28,10 +29,12 @@ class Declared:
 
     mime: str = ""
     credentials: Credentials = field(default_factory=Credentials)
+    claims: tuple[Claim, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
-        return {"mime": self.mime, "credentials": self.credentials.to_dict()}
+        claims = [asdict(claim) for claim in self.claims]
+        return {"mime": self.mime, "credentials": self.credentials.to_dict(), "claims": claims}
 
 
 class Examiner:
@@ -45,8 +48,8 @@ class Examiner:
         file = files[0]
         mime = media_type(file)
         sidecar = files[1].read(MOST_SIDECAR_BYTES) if len(files) > 1 else b""
-        found = self._credentials.read(file, mime, sidecar)
-        return {"mime": mime, "credentials": found.to_dict()}
+        found = Declared(mime, self._credentials.read(file, mime, sidecar), read_claims(file, mime))
+        return found.to_dict()
 
 
 def reader(trust: TrustStore, extra: Sequence[TrustList] = ()) -> Reader:
@@ -64,7 +67,12 @@ def examine(pool: DecoderPool, path: str) -> Declared:
         return Declared()
     except (DecoderCrashed, DecodeTimeout, LimitExceeded) as error:
         return Declared(credentials=Credentials("invalid", (Problem(UNREADABLE, error.message),)))
-    return Declared(str(said["mime"]), Credentials.from_dict(said["credentials"]))
+    try:
+        claims = tuple(Claim(**row) for row in said["claims"])
+        return Declared(str(said["mime"]), Credentials.from_dict(said["credentials"]), claims)
+    except (KeyError, TypeError, ValueError, AttributeError):  # a child that a file has taken over
+        problem = Problem(UNREADABLE, "The process that read this file answered nonsense.")
+        return Declared(credentials=Credentials("invalid", (problem,)))
 
 
 def sidecar_of(path: Path) -> Path | None:

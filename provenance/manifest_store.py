@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from provenance.credentials import Action, Credentials, Ingredient, Manifest, Problem, Signer, State
@@ -20,6 +20,8 @@ MOST_INGREDIENTS = 100
 MOST_MANIFESTS = 300
 DEEPEST = 24
 MOST_PROBLEMS = 20
+MOST_REPORTED = 500_000  # characters of JSON
+_KEPT = 10
 
 _UNTRUSTED = ("signingCredential.untrusted", "timeStamp.untrusted")
 _FOUND_IN = re.compile(r"found in \[([^\]]*)\]")
@@ -49,7 +51,7 @@ def credentials_of(
     results = _mapping(store.get("validation_results"))
     active = _mapping(results.get("activeManifest"))
     found = _Store(_mapping(store.get("manifests")), results, known)
-    manifest = found.manifest(str(store.get("active_manifest") or ""))
+    manifest = _slim(found.manifest(str(store.get("active_manifest") or "")))
     serial = manifest.signer.serial if manifest and manifest.signer else ""
     trust_list = str(results.get("trustListUri") or "") or known.signers.get(serial, "")
     state = _state(_text(store.get("validation_state")), known.kinds.get(trust_list, ""))
@@ -62,6 +64,19 @@ def credentials_of(
         trust_list=trust_list if state in ("interim", "trusted") else "",
         place=place,
         manifest=manifest,
+    )
+
+
+def _slim(manifest: Manifest | None) -> Manifest | None:
+    """The manifest, or of one that is too long to be shown its own words without what lies below."""
+    if manifest is None or len(json.dumps(asdict(manifest))) <= MOST_REPORTED:
+        return manifest
+    kept = manifest.ingredients[:_KEPT]
+    below = len(manifest.ingredients) - len(kept)
+    lost = max(0, len(manifest.actions) - _KEPT) + below + sum(one.manifest is not None for one in kept)
+    bare = tuple(replace(one, problems=one.problems[:1], manifest=None) for one in kept)
+    return replace(
+        manifest, actions=manifest.actions[:_KEPT], ingredients=bare, left_out=manifest.left_out + lost
     )
 
 

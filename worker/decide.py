@@ -33,9 +33,10 @@ from evidence.verdict import (
     Stability,
     TimelinePoint,
     Verdict,
-    nothing_claimed,
 )
+from provenance.examine import Declared
 from worker import domain, regions
+from worker.declared import findings_of, provenance_of
 from worker.findings import Findings
 from worker.scan import calibration_for
 
@@ -68,8 +69,16 @@ class Decision:
     heat: NDArray[np.float32]
 
 
-def decide(findings: Findings, detector: Detector, timings: dict[str, float] | None = None) -> Decision:
-    """The report on one medium; `timings` are milliseconds by stage."""
+def decide(
+    findings: Findings,
+    detector: Detector,
+    timings: dict[str, float] | None = None,
+    declared: Declared | None = None,
+) -> Decision:
+    """The report on one medium; `timings` are milliseconds by stage.
+
+    `declared` is what the file says of itself; the verdict does not look at it.
+    """
     info = findings.info
     calibration = calibration_for(detector.calibration, info)
     score = calibration.score(findings.logit)
@@ -100,8 +109,8 @@ def decide(findings: Findings, detector: Detector, timings: dict[str, float] | N
         mask_area=round(mask_area, 4),
         timeline=_timeline(findings, calibration),
         segments=parts,
-        evidence=_evidence(findings, calibration, score, verdict),
-        provenance=_provenance(info),
+        evidence=(*_evidence(findings, calibration, score, verdict), *findings_of(declared)),
+        provenance=provenance_of(info, declared),
         models=(
             ModelUse(
                 detector.name,
@@ -130,6 +139,7 @@ def unable(
     *,
     info: MediaInfo | None = None,
     timings: dict[str, float] | None = None,
+    declared: Declared | None = None,
 ) -> Report:
     """The report on a medium that could not be examined: a code, and what to do.
 
@@ -141,7 +151,8 @@ def unable(
         media=media,
         status="unable",
         reason=Reason(error.code, str(error)),
-        provenance=_provenance(info),
+        evidence=findings_of(declared),
+        provenance=provenance_of(info, declared),
         engine={"detector": _named(detector), "fingerprint": detector.fingerprint},
         timings=_rounded(timings or {"total_ms": 0.0}),
     )
@@ -257,21 +268,6 @@ def _evidence(
         "not say who made it or why, and `real` is no proof that the scene took place."
     )
     return (Finding("detector", found, weight, detail),)
-
-
-def _provenance(info: MediaInfo | None) -> dict[str, Any]:
-    return nothing_claimed() | ({"metadata": _claims(info)} if info else {})
-
-
-def _claims(info: MediaInfo) -> list[str]:
-    """What the file says of itself, a line a claim, such as "exif Software: GIMP 2.10"."""
-    lines = []
-    for source, said in info.metadata.items():
-        if isinstance(said, dict):
-            lines += [f"{source} {name}: {value}" for name, value in said.items()]
-        else:
-            lines.append(f"{source}: {said}")
-    return lines
 
 
 def _warnings(findings: Findings, detector: Detector) -> tuple[str, ...]:

@@ -16,7 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Protocol
 
+from evidence.errors import MediaError
 from evidence.medium import Coverage, Frame, MediaInfo
+from provenance.examine import Declared
 from worker.scan import Medium
 
 AHEAD = 32  # media
@@ -36,14 +38,23 @@ class Opens(Protocol):
     def __call__(self, path: str) -> OpenMedium: ...
 
 
+class Asks(Protocol):
+    """Says what a file declares of itself; `provenance.examine.examine` with its pool bound."""
+
+    def __call__(self, path: str) -> Declared: ...
+
+
 class Fetched:
     """A medium whose frames a thread fetches.
 
-    `seconds` is what decoding took in that thread, `waited` what the taker of the frames waited for it.
+    `seconds` is what decoding took in that thread, `declared_seconds` what asking took, `waited` what the
+    taker of the frames waited for it.
     """
 
     def __init__(self, path: str, before: Fetched | None) -> None:
         self.path = path
+        self.declared: Declared | None = None
+        self.declared_seconds = 0.0
         self.seconds = 0.0
         self.waited = 0.0
         self.error: Exception | None = None
@@ -78,10 +89,15 @@ class Fetched:
                 raise frame
             yield frame
 
-    def fetch(self, open_medium: Opens, budget: _Budget, stopped: threading.Event) -> None:
-        """Open the medium and hand over its frames one by one; runs in a thread."""
+    def fetch(self, open_medium: Opens, asks: Asks | None, budget: _Budget, stopped: threading.Event) -> None:
+        """Ask what the file declares, open it and hand over its frames one by one; runs in a thread."""
         started = time.perf_counter()
         try:
+            if asks is not None:
+                with suppress(MediaError):  # what is wrong with the file is said when it is opened
+                    self.declared = asks(self.path)
+                self.declared_seconds = time.perf_counter() - started
+                started = time.perf_counter()
             self._medium = open_medium(self.path)
         except Exception as error:  # whatever it is, the thread that waits for it must hear of it
             self.error = error
@@ -128,9 +144,12 @@ class DecodeAhead:
     there is no more (`exhausted`). `release` a medium when its pixels are no longer held.
     """
 
-    def __init__(self, paths: Iterable[str], open_medium: Opens, *, threads: int = 2) -> None:
+    def __init__(
+        self, paths: Iterable[str], open_medium: Opens, *, asks: Asks | None = None, threads: int = 2
+    ) -> None:
         self._paths = iter(paths)
         self._open = open_medium
+        self._asks = asks
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self._budget = _Budget(PIXEL_BUDGET)
         self._stopped = threading.Event()
@@ -168,7 +187,7 @@ class DecodeAhead:
         while len(self._coming) < AHEAD and (path := next(self._paths, None)) is not None:
             self._last = Fetched(path, self._last)
             self._coming.append(self._last)
-            self._threads.submit(self._last.fetch, self._open, self._budget, self._stopped)
+            self._threads.submit(self._last.fetch, self._open, self._asks, self._budget, self._stopped)
 
 
 class _Budget:

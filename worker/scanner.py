@@ -25,6 +25,9 @@ from evidence.sandbox import DecoderPool
 from evidence.verdict import Report
 from exports.registry import SHIPPED, ModelEntry, Registry, registry
 from exports.runtime import open_detector
+from provenance.examine import examine as examine_provenance
+from provenance.examine import reader
+from provenance.trust import TrustStore
 from worker import batching
 from worker.decide import Detector, decide, unable
 from worker.decoding import DecodeAhead, Fetched
@@ -54,8 +57,8 @@ class Scanner:
     """Scans any number of media with one detector session and one pool of decode children.
 
     `sampling` says which frames of a video are wanted, else the settings do. `previews` keeps a small
-    picture of each medium for a report. `on_frame(path, done, expected)` hears of each frame. Raises
-    ModelError or SettingsError when there is no detector to scan with.
+    picture of each medium for a report. `on_frame(path, done, expected)` hears of each frame. Trust lists
+    are read once. Raises ModelError or SettingsError when there is no detector to scan with, TrustError.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Scanner:
         self._on_frame = on_frame
         entry = find_detector(self.settings)
         self._session = open_detector(entry, self.settings.device, self.settings.threads)
+        trust = TrustStore(self.settings.trust_folder)
         face_model = self.settings.faces
         self._lens = Lens(
             calibration=calibration_of(entry),
@@ -92,10 +96,11 @@ class Scanner:
                 self._lens.calibration,
                 self.sampling,
                 sha256_file(face_model) if face_model else "",
+                trust.fingerprint(),
             ),
             fallback=self._session.fallback_reason,
         )
-        self._pool = DecoderPool(self.settings.limits, workers=self.settings.decoders)
+        self._pool = DecoderPool(self.settings.limits, workers=self.settings.decoders, reader=reader(trust))
 
     def __enter__(self) -> Scanner:
         self._pool.__enter__()
@@ -114,7 +119,10 @@ class Scanner:
     def scan_all(self, paths: Iterable[str]) -> Generator[Scanned]:
         """The report on each file, in order; a file that cannot be examined has a report that says so."""
         ahead = DecodeAhead(
-            paths, lambda path: self._pool.open(path, self.sampling), threads=self.settings.decoders
+            paths,
+            lambda path: self._pool.open(path, self.sampling),
+            asks=lambda path: examine_provenance(self._pool, path),
+            threads=self.settings.decoders,
         )
         try:
             for outcome in batching.run(
@@ -137,14 +145,21 @@ class Scanner:
 
     def _scanned(self, outcome: batching.Outcome[Fetched]) -> Scanned:
         medium, path = outcome.key, outcome.key.path
-        timings = {"decode_ms": 1000 * medium.seconds, **outcome.timings}
+        timings = {
+            "provenance_ms": 1000 * medium.declared_seconds,
+            "decode_ms": 1000 * medium.seconds,
+            **outcome.timings,
+        }
         timings["look_ms"] -= 1000 * medium.waited  # counted as decoding already
         timings["total_ms"] = sum(timings.values())
         if isinstance(outcome.result, MediaError):
             info = medium.info if medium.error is None else None
-            return Scanned(unable(path, outcome.result, self.detector, info=info, timings=timings))
+            report = unable(
+                path, outcome.result, self.detector, info=info, timings=timings, declared=medium.declared
+            )
+            return Scanned(report)
         findings = replace(outcome.result, info=replace(outcome.result.info, path=path))
-        decision = decide(findings, self.detector, timings)
+        decision = decide(findings, self.detector, timings, medium.declared)
         return Scanned(decision.report, findings.preview, decision.heat)
 
 

@@ -14,6 +14,7 @@ from provenance.manifest_store import (
     MOST_CHARACTERS,
     MOST_INGREDIENTS,
     MOST_MANIFESTS,
+    MOST_REPORTED,
     Known,
     credentials_of,
 )
@@ -76,6 +77,22 @@ def test_a_wide_manifest_is_cut_and_says_by_how_much() -> None:
         12,
     )
     assert len(found.title) == MOST_CHARACTERS
+
+
+def test_what_is_too_long_to_be_shown_keeps_its_own_words() -> None:
+    wide = {"assertions": [{"label": "c2pa.actions", "data": {"actions": [{"action": "a" * 400}] * 90}}]}
+    many = {
+        str(number): {**wide, **_made_of(*(str(number * 10 + n) for n in range(1, 10)))}
+        for number in range(200)
+    }
+
+    found = _store(many, "1")
+
+    assert found.state == "trusted"
+    assert len(json.dumps(found.to_dict())) < MOST_REPORTED
+    assert found.manifest is not None
+    assert found.manifest.label == "1"
+    assert found.manifest.left_out > 0
 
 
 @pytest.mark.parametrize(

@@ -219,8 +219,8 @@ def test_what_was_opened_before_it_failed_is_still_described() -> None:
 
 
 @pytest.mark.parametrize("info", [None, MediaInfo("x", "ab", "image", "image/png", 9, 64, 64)])
-def test_provenance_has_its_four_parts_also_where_nothing_could_be_examined(info: MediaInfo | None) -> None:
-    empty = {"c2pa": None, "metadata": [], "watermark": {}, "near_duplicates": []}
+def test_provenance_has_its_five_parts_also_where_nothing_could_be_examined(info: MediaInfo | None) -> None:
+    empty = {"c2pa": None, "metadata": [], "claims": [], "watermark": {}, "near_duplicates": []}
 
     assert unable("x.png", DamagedMedia("torn"), DETECTOR, info=info).provenance == empty
     assert reported(findings(4.0)).provenance.keys() == empty.keys()

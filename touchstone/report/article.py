@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import jinja2
 
 from evidence.verdict import Report
 from touchstone.report import figures, wording
+from touchstone.report.credentials import facts
 
 FOLDER = Path(__file__).parent
 
@@ -59,8 +61,14 @@ def environment(*folders: Path) -> jinja2.Environment:
 
 
 def _claims(report: Report) -> Iterable[tuple[str, object]]:
-    """What the file says of itself: Content Credentials and metadata, flat, in order."""
+    """What the file says of itself: Content Credentials, claims and metadata, flat, in order."""
+    known = []
+    with suppress(KeyError, TypeError):  # a report of another version, whose parts are shown as they are
+        yield from facts(report.provenance)
+        known = ["c2pa", "claims"]
     for source, said in report.provenance.items():
+        if source in known:
+            continue
         if isinstance(said, dict):
             yield from ((f"{source}: {name}", value) for name, value in said.items())
         elif isinstance(said, (list, tuple)):

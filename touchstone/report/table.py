@@ -22,6 +22,7 @@ _COLOURS = {"fake": "bold red", "real": "green", "uncertain": "yellow", "unable"
 _BARS = "▁▂▃▄▅▆▇█"
 _TIMELINE_WIDTH = 60
 _MOST_REGIONS = 4
+_DECLARED = {"c2pa": "Credentials", "metadata": "Claimed"}
 
 
 class TableWriter:
@@ -125,6 +126,10 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         kind.append(f"{media['duration_s']:.1f} s")
     yield "File", ", ".join(kind)
     yield "SHA-256", str(media.get("sha256") or "")
+    for finding in report.evidence:
+        if finding.kind in _DECLARED:
+            words = f"{finding.finding} {finding.detail if finding.kind == 'c2pa' else ''}"
+            yield _DECLARED[finding.kind], wording.visible(words.strip())
     for model in report.models:
         yield "Detector", f"{model.name}@{model.version} on {report.engine.get('provider', '')}"
     if "total_ms" in report.timings:
