@@ -2,9 +2,11 @@
 
     python -m benchmarks.kill_storm --jobs 10000 --seconds 300 --on embedded
     python -m benchmarks.kill_storm --jobs 10000 --seconds 300 --on redis
+    python -m benchmarks.kill_storm --jobs 10000 --seconds 300 --on postgres
 
-Embedded, the victims are `touchstone serve`, its workers and their decode children; on Redis two
-`touchstone worker` and their decode children, and Redis forgets everything at every fifth kill.
+Embedded, the victims are `touchstone serve`, its workers and their decode children; on Redis
+`touchstone serve` without workers, two `touchstone worker` and their decode children. At every fifth kill
+Redis forgets everything, or is killed itself; with PostgreSQL as the store that crashes in its turn too.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,8 @@ import cv2
 
 from benchmarks.machine import machine
 from benchmarks.media import photo_like
+from benchmarks.servers import Postgres, Redis, postgres
+from evidence.errors import StoreError
 from worker.jobs.leases import Leases
 from worker.jobs.model import Lane, ShardState
 from worker.jobs.store import JobStore
@@ -40,11 +45,12 @@ LEASE_SECONDS = 5.0
 # So long a service may take to have all its kinds of processes running.
 READY_SECONDS = 30.0
 
+KINDS = ("service", "worker", "decode child")
 Start = Callable[[], subprocess.Popen[bytes]]
-PICTURES, SIDE_PX = 8, 128
+PICTURES, SIDE_PX = 8, 64
 KILL_EVERY_SECONDS = (1.0, 5.0)
-# What is left when the storm is over must be done within so long, at the pace of a calm run.
-STUCK_SECONDS = 900.0
+# When the storm is over and nothing was done for so long, what is left is stuck.
+STUCK_SECONDS = 120.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -52,15 +58,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=10_000, help="jobs to accept")
     parser.add_argument("--seconds", type=float, default=300.0, help="how long it storms, at most")
-    parser.add_argument("--on", choices=("embedded", "redis"), default="embedded")
+    parser.add_argument("--on", choices=("embedded", "redis", "postgres"), default="embedded")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        return _storm(Path(folder), given)
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        database = stack.enter_context(postgres()) if given.on == "postgres" else None
+        return _storm(Path(folder), given, database)
 
 
-def _storm(folder: Path, given: argparse.Namespace) -> int:
-    settings = load_settings(data_dir=folder / "data")
+def _storm(folder: Path, given: argparse.Namespace, database: Postgres | None) -> int:
+    settings = load_settings(data_dir=folder / "data", database_url=database and database.url)
     store = JobStore(settings.store_url)
     media = MediaStore(settings.media_folder, max_bytes=settings.max_bytes)
     paths = _pictures(folder)
@@ -68,22 +75,26 @@ def _storm(folder: Path, given: argparse.Namespace) -> int:
         calm = [_comparable(scanned.named(path.name).report.to_dict())
                 for path, scanned in zip(paths, scanner.scan_all(map(str, paths)), strict=True)]  # fmt: skip
     jobs = _accept(store, media, paths, given.jobs)
-    services = _services(folder, given.on)
+    services = _services(folder, given.on, database)
     rng, killed, started = random.Random(given.seed), Counter[str](), time.monotonic()
     try:
         while _waiting(store) and time.monotonic() - started < given.seconds:
             time.sleep(rng.uniform(*KILL_EVERY_SECONDS))
             killed[services.kill_one(rng)] += 1
-        stormed = time.monotonic() - started
-        while _waiting(store) and time.monotonic() - started < given.seconds + STUCK_SECONDS:
+        stormed = moved = time.monotonic()
+        left = _waiting(store)
+        while left and time.monotonic() - moved < STUCK_SECONDS:
             services.revive()
             time.sleep(0.5)
-        ended = time.monotonic() - started
+            if (now := _waiting(store)) != left:
+                left, moved = now, time.monotonic()
+        ended = time.monotonic()
     finally:
         services.end()
     found = _count(store, jobs, calm)
-    row = {"on": given.on, "jobs": given.jobs, "storm_seconds": round(stormed), "seconds": round(ended),
-           "killed": dict(killed), **found}  # fmt: skip
+    row = {"on": given.on, "jobs": given.jobs, "storm_seconds": round(stormed - started),
+           "seconds": round(ended - started), "killed": dict(killed),
+           "disturbed": services.disturbed, **found}  # fmt: skip
     print(json.dumps({**row, **machine()}, indent=1))
     store.close()
     return int(any(found[name] for name in ("lost", "counted_twice", "stuck", "different")))
@@ -92,8 +103,11 @@ def _storm(folder: Path, given: argparse.Namespace) -> int:
 class _Services:
     """Processes that work on the jobs, each started again once it is dead."""
 
-    def __init__(self, starts: list[Start], kinds: Sequence[str], flush: Callable[[], None]) -> None:
-        self._starts, self._kinds, self._flush, self._kills = starts, kinds, flush, 0
+    def __init__(
+        self, starts: list[Start], kinds: Sequence[str], disturbances: Sequence[Callable[[], None]] = ()
+    ) -> None:
+        self._starts, self._kinds, self._disturbances = starts, kinds, disturbances
+        self._kills = self.disturbed = 0
         self._running = [start() for start in starts]
 
     def kill_one(self, rng: random.Random) -> str:
@@ -105,11 +119,12 @@ class _Services:
             time.sleep(0.2)
             kinds = {}
             for service in self._running:
-                for process, depth in _tree(service.pid):
-                    kinds.setdefault(self._kinds[min(depth, len(self._kinds) - 1)], []).append(process)
+                for process in _tree(service.pid):
+                    kinds.setdefault(_kind(process), []).append(process)
         self._kills += 1
-        if self._kills % 5 == 0:
-            self._flush()
+        if self._kills % 5 == 0 and self._disturbances:
+            self._disturbances[self.disturbed % len(self._disturbances)]()
+            self.disturbed += 1
         kind = rng.choice(sorted(kinds))
         with contextlib.suppress(ProcessLookupError):
             os.kill(rng.choice(kinds[kind]), signal.SIGKILL)
@@ -129,11 +144,12 @@ class _Services:
             service.wait(60)
 
 
-def _services(folder: Path, on: str) -> _Services:
+def _services(folder: Path, on: str, database: Postgres | None) -> _Services:
     environment = {
         **os.environ,
         "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
         "TOUCHSTONE_DATA_DIR": str(folder / "data"),
+        "TOUCHSTONE_DATABASE_URL": database.url if database else "",
         "TOUCHSTONE_LEASE_SECONDS": str(LEASE_SECONDS),
         "TOUCHSTONE_WORKERS": "2",
         "TOUCHSTONE_DECODERS": "1",
@@ -141,37 +157,38 @@ def _services(folder: Path, on: str) -> _Services:
 
     def start(*command: str, **more: str) -> subprocess.Popen[bytes]:
         with (folder / "log").open("ab") as log:
-            return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=environment | more)
+            touchstone = (sys.executable, "-m", "touchstone", *command)
+            return subprocess.Popen(touchstone, stdout=log, stderr=log, cwd=folder, env=environment | more)
 
-    touchstone = (sys.executable, "-m", "touchstone")
     if on == "embedded":
-        return _Services(
-            [lambda: start(*touchstone, "serve", "--port", "0")],
-            ("service", "worker", "decode child"),
-            lambda: None,
-        )
-    socket = folder / "redis.sock"
-    redis = start("redis-server", "--port", "0", "--unixsocket", str(socket), "--save", "")
-    while not socket.exists():
-        time.sleep(0.05)
+        return _Services([lambda: start("serve", "--port", "0")], KINDS)
+    redis = Redis(folder)
+    redis.start()
+
+    def restart() -> None:
+        redis.kill()
+        redis.start()
+
+    def crash(store: Postgres) -> None:
+        store.crash()
+        store.start()
+
     services = _Services(
-        [lambda: start(*touchstone, "worker", TOUCHSTONE_BROKER_URL=f"redis+socket://{socket}")] * 2,
-        ("worker", "decode child"),
-        lambda: _flush(socket),
+        [
+            lambda: start("serve", "--port", "0", "--workers", "0"),
+            *[lambda: start("worker", TOUCHSTONE_BROKER_URL=redis.url)] * 2,
+        ],
+        KINDS,
+        [redis.flush, restart, *([lambda: crash(database)] if database else [])],
     )
     stop = services.end
 
     def end() -> None:
         stop()
-        redis.terminate()
-        redis.wait(60)
+        redis.kill()
 
     services.end = end  # type: ignore[method-assign]
     return services
-
-
-def _flush(socket: Path) -> None:
-    subprocess.run(["redis-cli", "-s", str(socket), "FLUSHALL"], check=True, capture_output=True)
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -193,8 +210,12 @@ def _accept(store: JobStore, media: MediaStore, paths: list[Path], count: int) -
 
 
 def _waiting(store: JobStore) -> int:
-    depth = Leases(store).depth()
-    return sum(depth[lane].ready + depth[lane].leased for lane in Lane)
+    """Shards that have not ended; a store that is just crashing is asked again."""
+    while True:
+        with contextlib.suppress(StoreError):
+            depth = Leases(store).depth()
+            return sum(depth[lane].ready + depth[lane].leased for lane in Lane)
+        time.sleep(0.5)
 
 
 def _count(store: JobStore, jobs: list[str], calm: list[dict[str, Any]]) -> dict[str, int]:
@@ -221,19 +242,30 @@ def _comparable(report: dict[str, Any]) -> dict[str, Any]:
     return {**plain, "models": models, "id": "", "timings": {}}
 
 
-def _tree(root: int) -> list[tuple[int, int]]:
-    """A process and all that descend from it, each with its depth below."""
+def _tree(root: int) -> list[int]:
+    """A process and all that descend from it."""
     children: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             parent = int(stat.read_text().rpartition(")")[2].split()[1])
             children.setdefault(parent, []).append(int(stat.parent.name))
-    found, left = [], [(root, 0)]
+    found, left = [], [root]
     while left:
-        process, depth = left.pop()
-        found.append((process, depth))
-        left += [(child, depth + 1) for child in children.get(process, [])]
+        process = left.pop()
+        found.append(process)
+        left += children.get(process, [])
     return found
+
+
+def _kind(process: int) -> str:
+    """What a process is, by its command line; decode children say nothing that the others say."""
+    with contextlib.suppress(OSError):
+        words = Path(f"/proc/{process}/cmdline").read_text().split("\0")
+        if "serve" in words:
+            return "service"
+        if "worker" in words or "worker.process" in words:
+            return "worker"
+    return "decode child"
 
 
 if __name__ == "__main__":
