@@ -22,16 +22,19 @@ CALIBRATION = Calibration(
 )
 
 
-def install(folder: Path, kind: str = "colour", *, calibration: Calibration | None = CALIBRATION) -> Path:
+def install(
+    folder: Path, kind: str = "colour", *, calibration: Calibration | None = CALIBRATION, version: str = "1"
+) -> Path:
     """A models folder whose default detector is the tiny one of this kind."""
     folder.mkdir(parents=True, exist_ok=True)
     data = graph(kind).SerializeToString()
-    (folder / f"{kind}.onnx").write_bytes(data)
+    file = f"{kind}.onnx" if version == "1" else f"{kind}-{version}.onnx"
+    (folder / file).write_bytes(data)
     entry = ModelEntry(
         name=kind,
-        version="1",
+        version=version,
         kind="detector",
-        file=f"{kind}.onnx",
+        file=file,
         sha256=sha256(data).hexdigest(),
         size_bytes=len(data),
         default=True,

@@ -8,7 +8,7 @@ of its result, and only what is wrong with this machine makes an attempt fail.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -36,11 +36,11 @@ from worker.media import MediaStore
 from worker.pictures import heat_png, preview_jpg
 from worker.requests import BatchItem, GenerateRequest, ScanOptions, ScanRequest
 from worker.scanner import Scanned, Scanner
+from worker.scanners import Scanners
 from worker.settings import Settings
 
 OnProgress = Callable[[Lease, int, int], None]
 
-SCANNERS_OPEN = 2  # with different options; each holds a session and decode children
 PROGRESS_SECONDS = 0.5
 
 
@@ -65,7 +65,7 @@ class Tools:
     ) -> None:
         self.settings, self.media, self.keeper = settings, media, keeper
         self._on_progress = on_progress
-        self._scanners: OrderedDict[ScanOptions, Scanner] = OrderedDict()
+        self._scanners = Scanners(settings, self._open)
         self._watched: dict[str, list[Lease]] = {}
         self._told: dict[str, float] = {}
 
@@ -75,17 +75,11 @@ class Tools:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        while self._scanners:
-            self._scanners.popitem()[1].__exit__(None, None, None)
+        self._scanners.close()
 
     def scanner(self, options: ScanOptions) -> Scanner:
-        """The scanner for these options, kept open. Raises ModelError."""
-        if options not in self._scanners:
-            while len(self._scanners) >= SCANNERS_OPEN:
-                self._scanners.popitem(last=False)[1].__exit__(None, None, None)
-            self._scanners[options] = self._open(options).__enter__()
-        self._scanners.move_to_end(options)
-        return self._scanners[options]
+        """The scanner for these options, kept open until its model changes. Raises ModelError."""
+        return self._scanners.get(options)
 
     def watch(self, path: str, lease: Lease) -> None:
         """Count the frames of the file at `path` for a lease."""
@@ -95,10 +89,7 @@ class Tools:
         """Count nothing any more."""
         self._watched, self._told = {}, {}
 
-    def _open(self, options: ScanOptions) -> Scanner:
-        settings = self.settings
-        if options.model:
-            settings = settings.model_copy(update={"model": options.model})
+    def _open(self, settings: Settings, options: ScanOptions) -> Scanner:
         return Scanner(settings, sampling=options.sampling(settings), previews=True, on_frame=self._frame)
 
     def _frame(self, path: str, done: int, of: int) -> None:

@@ -26,6 +26,14 @@ from evidence.errors import SettingsError, StoreError, StoreFull, StoreTooNew, S
 MIGRATIONS = Path(__file__).parent / "migrations"
 # How long a writer waits for another process's transaction; all of ours are short.
 BUSY_SECONDS = 30.0
+# A PostgreSQL that is cut off without a word is given up in seconds, not in the kernel's quarter of an hour.
+_PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,  # milliseconds
+}
 _turns: WeakKeyDictionary[Engine, threading.Lock] = WeakKeyDictionary()
 
 
@@ -50,7 +58,7 @@ def open_engine(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(parts, pool_pre_ping=True)
+    return create_engine(parts, pool_pre_ping=True, connect_args=_PATIENCE)
 
 
 def migrate(engine: Engine) -> None:
