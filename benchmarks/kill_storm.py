@@ -119,7 +119,7 @@ class _Services:
             time.sleep(0.2)
             kinds = {}
             for service in self._running:
-                for process in _tree(service.pid):
+                for process in descendants(service.pid):
                     kinds.setdefault(_kind(process), []).append(process)
         self._kills += 1
         if self._kills % 5 == 0 and self._disturbances:
@@ -242,7 +242,7 @@ def _comparable(report: dict[str, Any]) -> dict[str, Any]:
     return {**plain, "models": models, "id": "", "timings": {}}
 
 
-def _tree(root: int) -> list[int]:
+def descendants(root: int) -> list[int]:
     """A process and all that descend from it."""
     children: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
