@@ -29,10 +29,13 @@ fix: $(DEV)/.ready
 bench: $(DEV)/.ready  ## end to end and stage by stage, beside the bare limit
 	$(DEV)/bin/python -m benchmarks.scan
 
-soak: $(DEV)/.ready services  ## the long runs: 50 000 requests that the API's description allows or forbids, two kill storms
+soak: $(DEV)/.ready services  ## the long runs: 50 000 requests that the API's description allows or forbids, kill storms, outages, poison
 	$(DEV)/bin/python -m benchmarks.fuzz_api --cases 50000
 	$(DEV)/bin/python -m benchmarks.kill_storm --on embedded
 	$(DEV)/bin/python -m benchmarks.kill_storm --on redis
+	$(DEV)/bin/python -m benchmarks.kill_storm --on postgres
+	$(DEV)/bin/python -m benchmarks.outages
+	$(DEV)/bin/python -m benchmarks.poison
 
 train: $(DEV)/.ready  ## the release, from data to exported, calibrated, carded models
 	$(DEV)/bin/python -m benchmarks.release
@@ -65,7 +68,7 @@ $(SCAN)/.ready: pyproject.toml constraints.txt | system
 
 $(DEV)/.ready: pyproject.toml constraints.txt | system
 	$(PYTHON) -m venv $(DEV)
-	$(DEV)/bin/$(PIP) -e ".[train,service,archives,pdf,dev]"
+	$(DEV)/bin/$(PIP) -e ".[train,service,monitor,archives,pdf,dev]"
 	$(DEV)/bin/python -c "import torchvision"
 	touch $@
 

@@ -199,9 +199,11 @@ def _until_ended(store: JobStore, jobs: Sequence[str]) -> None:
 
 def _fate(store: JobStore, item: Item, job: str) -> Fate:
     ended, (shard,) = store.get(job), store.shards(job)
-    report = shard.result["report"] if shard.result else {"status": "dead", "reason": shard.cause}
-    status = report["status"] if ended.state is JobState.DONE else "dead"
-    code = (report["reason"] or {}).get("code", "")
+    if ended.state is not JobState.DONE or shard.result is None:
+        status, code = "dead", str((shard.cause or {}).get("code", ""))
+    else:
+        report = shard.result["report"]
+        status, code = report["status"], str((report["reason"] or {}).get("code", ""))
     return Fate(item, status, code, shard.attempts, (ended.finished or 0.0) - ended.created)
 
 

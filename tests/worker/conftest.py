@@ -21,6 +21,7 @@ from worker.settings import load_settings
 COMMANDS = {
     "touchstone": [sys.executable, "-m", "touchstone", "worker"],
     "live": [sys.executable, "-m", "touchstone", "worker", "--lane", "live"],
+    "flower": [sys.executable, "-m", "celery", "-A", "worker.app", "flower", "--address=127.0.0.1"],
     "celery": [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "--loglevel", "info"],
 }
 

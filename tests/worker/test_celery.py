@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import random
+import socket
 import time
+from urllib.request import urlopen
 
 import pytest
 import redis
@@ -20,6 +24,13 @@ def flush(broker: str) -> None:
         client.flushall()
 
 
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
 @pytest.mark.parametrize("way", ["touchstone", "celery"])
 def test_a_worker_does_what_was_accepted_and_ends_well_when_asked(
     shop: Shop, start_worker: StartWorker, way: str
@@ -32,6 +43,20 @@ def test_a_worker_does_what_was_accepted_and_ends_well_when_asked(
     assert shop.result(job)["report"]["verdict"] == "fake"
     worker.terminate()
     assert worker.wait(30) == 0
+
+
+def test_flower_shows_the_workers(start_worker: StartWorker, free_port: int) -> None:
+    start_worker("celery")
+    flower = start_worker("flower", FLOWER_PORT=str(free_port))
+
+    def seen() -> bool:
+        assert flower.poll() is None, "Flower ended"
+        address = f"http://127.0.0.1:{free_port}/workers?json=1"
+        with contextlib.suppress(OSError), urlopen(address, timeout=20) as answer:
+            return any(row["status"] for row in json.load(answer)["data"])
+        return False
+
+    wait_for(seen)
 
 
 def test_a_worker_of_one_lane_leaves_the_others_alone(shop: Shop, start_worker: StartWorker) -> None:
