@@ -31,6 +31,7 @@ bench: $(DEV)/.ready  ## end to end and stage by stage, beside the bare limit
 
 soak: $(DEV)/.ready services  ## the long runs: 50 000 requests that the API's description allows or forbids, kill storms, outages, poison
 	$(DEV)/bin/python -m benchmarks.fuzz_api --cases 50000
+	$(DEV)/bin/python -m benchmarks.power_cut --cuts 1000
 	$(DEV)/bin/python -m benchmarks.kill_storm --on embedded
 	$(DEV)/bin/python -m benchmarks.kill_storm --on redis
 	$(DEV)/bin/python -m benchmarks.kill_storm --on postgres

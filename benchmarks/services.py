@@ -13,6 +13,13 @@ from pathlib import Path
 @contextmanager
 def serving(folder: Path, *arguments: str) -> Iterator[str]:
     """The address of a service without limits on requests, until the block is left."""
+    with serving_process(folder, *arguments) as (url, _):
+        yield url
+
+
+@contextmanager
+def serving_process(folder: Path, *arguments: str) -> Iterator[tuple[str, int]]:
+    """The same with the number of its process."""
     settings = {
         "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
         "TOUCHSTONE_DATA_DIR": str(folder / "data"),
@@ -24,6 +31,6 @@ def serving(folder: Path, *arguments: str) -> Iterator[str]:
     ) as running:
         assert running.stdout is not None
         try:
-            yield running.stdout.readline().split()[-1]
+            yield running.stdout.readline().split()[-1], running.pid
         finally:
             running.terminate()

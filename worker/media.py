@@ -8,34 +8,21 @@ folder/incoming/          what is being received; emptied of what a crash left w
 from __future__ import annotations
 
 import contextlib
-import errno
-import hashlib
 import os
 import re
 import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
-from evidence.errors import LimitExceeded, NoSuchMedium, StoreFull, StoreUnavailable
+from evidence.errors import NoSuchMedium, StoreUnavailable
+from worker.receiving import Receiving, Shelf
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 # A part file this old belongs to nobody: no upload takes longer.
 _FORGOTTEN_SECONDS = 86_400.0
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A medium that is on disk."""
-
-    sha256: str
-    size_bytes: int
 
 
 class MediaStore:
@@ -43,7 +30,8 @@ class MediaStore:
 
     def __init__(self, folder: Path, *, max_bytes: int) -> None:
         self.folder, self.max_bytes = folder, max_bytes
-        self._incoming = folder / "incoming"
+        self._shelf = Shelf(folder, max_bytes)
+        self._incoming = self._shelf.incoming
         try:
             self._incoming.mkdir(parents=True, exist_ok=True)
             for part in self._incoming.iterdir():
@@ -57,7 +45,7 @@ class MediaStore:
 
     def receive(self) -> Receiving:
         """A context in which one medium is written; what is not finished leaves nothing behind."""
-        return Receiving(self, self._incoming)
+        return Receiving(self._shelf)
 
     def path(self, sha256: str) -> Path:
         """The file of a medium; raises NoSuchMedium."""
@@ -123,59 +111,12 @@ class MediaStore:
 
     def place(self, sha256: str) -> Path:
         """Where a medium lies, or would."""
-        return self.folder / sha256[:2] / sha256[2:4] / sha256
+        return self._shelf.place(sha256)
 
     def _job_folder(self, job: str) -> Path:
         if not _NAME.fullmatch(job):
             raise NoSuchMedium("There is no such job.", "List what there is.")
         return self.folder / "jobs" / job
-
-
-class Receiving:
-    """One medium on its way in, hashed while it is written. Raises LimitExceeded, StoreFull."""
-
-    def __init__(self, store: MediaStore, incoming: Path) -> None:
-        self._store = store
-        self._hash, self._size = hashlib.sha256(), 0
-        with _disk():
-            handle, name = tempfile.mkstemp(dir=incoming)
-            self._file = os.fdopen(handle, "wb")
-        self._path = Path(name)
-
-    def __enter__(self) -> Receiving:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with contextlib.suppress(OSError):  # a full disk may refuse to flush what is thrown away
-            self._file.close()
-        self._path.unlink(missing_ok=True)
-
-    def write(self, chunk: bytes) -> None:
-        """Append a part."""
-        self._size += len(chunk)
-        if self._size > self._store.max_bytes:
-            raise LimitExceeded(
-                f"The file has more than {self._store.max_bytes} bytes, which are allowed.",
-                "Hand in a smaller file, or raise TOUCHSTONE_MAX_BYTES.",
-            )
-        self._hash.update(chunk)
-        with _disk():
-            self._file.write(chunk)
-
-    def finish(self) -> Stored:
-        """Put the medium in its place, on disk when this returns; bytes that were there stay, as new."""
-        sha256 = self._hash.hexdigest()
-        place = self._store.place(sha256)
-        with _disk():
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            place.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(self._path, place)
-            _sync_folder(place.parent)
-        return Stored(sha256, self._size)
 
 
 def _older(folder: Path, before: float) -> Iterator[str]:
@@ -185,29 +126,3 @@ def _older(folder: Path, before: float) -> Iterator[str]:
             with contextlib.suppress(FileNotFoundError):  # deleted just now
                 if entry.stat().st_mtime < before:
                     yield entry.name
-
-
-@contextlib.contextmanager
-def _disk() -> Iterator[None]:
-    """What the disk says, in our words."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise StoreFull(
-                "The disk for media is full.", "Free some space and send the file again."
-            ) from None
-        raise StoreUnavailable(
-            f"The file cannot be stored: {error.strerror or error}.", "Check TOUCHSTONE_MEDIA_DIR."
-        ) from None
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name in a folder survive a power cut."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

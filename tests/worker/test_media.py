@@ -12,6 +12,7 @@ import pytest
 
 from evidence.errors import LimitExceeded, NoSuchMedium, StoreFull, StoreUnavailable
 from worker.media import MediaStore
+from worker.receiving import HELD_BYTES, keep_all
 
 
 @pytest.fixture
@@ -77,6 +78,59 @@ def test_a_full_disk_is_said_and_leaves_nothing(media: MediaStore, monkeypatch: 
     with full_disk(monkeypatch), pytest.raises(StoreFull, match="full"):
         put(media, b"a picture")
     assert files(media) == []
+
+
+def test_one_that_cannot_be_kept_takes_none_of_its_neighbours_along(
+    media: MediaStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with media.receive() as first, media.receive() as second, media.receive() as third:
+        for receiving, data in ((first, b"one"), (second, b"two"), (third, b"three")):
+            receiving.write(data)
+
+        def refuse() -> None:
+            raise StoreFull("The disk for media is full.")
+
+        monkeypatch.setattr(second, "sync", refuse)
+        said = keep_all([first, second, third])
+    assert [type(error) for error in said] == [type(None), StoreFull, type(None)]
+    assert {path.read_bytes() for path in files(media)} == {b"one", b"three"}
+
+
+def test_a_name_is_given_to_bytes_that_are_on_disk_and_every_new_folder_is_synced_too(
+    media: MediaStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    sync, replace = os.fsync, os.replace
+
+    def synced(handle: int) -> None:
+        name = Path(os.readlink(f"/proc/self/fd/{handle}")).relative_to(media.folder)
+        steps.append("bytes" if name.parent.name == "incoming" else f"folder {name}")
+        sync(handle)
+
+    def replaced(source: Path, place: Path) -> None:
+        replace(source, place)
+        steps.append("name")
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    sha256 = put(media, b"a picture")
+    first, second = sha256[:2], sha256[2:4]
+    assert steps[:2] == ["bytes", "name"]
+    assert sorted(steps[2:]) == ["folder .", f"folder {first}", f"folder {first}/{second}"]
+    steps.clear()
+    put(media, b"a picture")
+    assert steps == ["bytes", "name", f"folder {first}/{second}"]
+
+
+@pytest.mark.parametrize("held", [HELD_BYTES, HELD_BYTES + 1])
+def test_a_small_medium_waits_in_memory_and_a_large_one_on_disk(tmp_path: Path, held: int) -> None:
+    media = MediaStore(tmp_path / "media", max_bytes=10 * HELD_BYTES)
+    data = os.urandom(held)
+    with media.receive() as receiving:
+        receiving.write(data)
+        assert len(files(media)) == (held > HELD_BYTES)
+        assert receiving.read() == data
+        assert media.path(receiving.finish().sha256).read_bytes() == data
 
 
 @pytest.mark.parametrize("sha256", ["", "0" * 63, "../" + "0" * 61, "A" * 64, "0" * 64 + "\n"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
@@ -15,7 +16,6 @@ from evidence.errors import (
     NoSuchWebhook,
     RequestError,
     RequestTooLarge,
-    StoreUnavailable,
     UsageError,
 )
 from touchstone.api.schemas import Options, ScanBySha256, ScanForm
@@ -23,6 +23,7 @@ from touchstone.api.service import Desk
 from touchstone.api.uploads import FILE_FIELD, receive_form
 from worker.jobs.hooks import Webhooks
 from worker.jobs.model import Job, Lane, NewJob
+from worker.receiving import HELD_BYTES, Receiving
 from worker.requests import ScanRequest, scan_job
 from worker.scanner import installed_models
 
@@ -33,33 +34,40 @@ _DAY = 86_400.0
 
 @dataclass(frozen=True)
 class Asked:
-    """One medium that is stored, what it is called, and how it is to be scanned."""
+    """One medium, what it is called, and how it is to be scanned; `medium` is one that is not kept yet."""
 
     sha256: str
     size_bytes: int
     name: str
     options: Options
+    medium: Receiving | None = None
 
 
-async def read_scan(request: Request, desk: Desk) -> Asked:
-    """What a POST to /v1/scans asks for; an upload is on disk when this returns."""
-    await run_in_threadpool(desk.may_submit)
-    if is_json(request):
-        return await _by_sha256(request, desk)
-    form = await receive_form(request, desk.service.media)
-    asked = ScanForm.model_validate({name: value for name, value in form.fields.items() if value})
-    if form.file is None:
-        raise RequestError(f"The form has no file named {FILE_FIELD!r}.", "Send one.")
-    stored = form.file.stored
-    name = asked.name or ScanForm.model_validate({"name": form.file.filename}).name or stored.sha256
-    return Asked(stored.sha256, stored.size_bytes, name, asked)
+async def take_scan(request: Request, desk: Desk, key: str) -> tuple[Job, bool]:
+    """The job that a POST to /v1/scans asks for, on disk with its medium; True beside it when it is new."""
+    await admit(request, desk)
+    with ExitStack() as opened:
+        asked = await _read_scan(request, desk, opened)
+        if asked.options.model or asked.options.webhook:  # these are looked up
+            new = await run_in_threadpool(scan_of, desk, asked, key)
+        else:
+            new = scan_of(desk, asked, key)
+        return await desk.service.intake.take(new, asked.medium)
 
 
-def accept(desk: Desk, asked: Asked, key: str) -> tuple[Job, bool]:
-    """The job of a scan, on disk; True beside it when it is new, False when its key came before."""
+async def admit(request: Request, desk: Desk) -> None:
+    """Raise TooMany or StoreFull when no more is taken; a small body may do without a look."""
+    announced = request.headers.get("content-length", "")
+    small = announced.isdigit() and int(announced) <= HELD_BYTES
+    if not (small and desk.service.quotas.spend(desk.tenant)):
+        await run_in_threadpool(desk.may_submit)
+
+
+def scan_of(desk: Desk, asked: Asked, key: str) -> NewJob:
+    """The job of a scan that is asked for."""
     options = asked.options
     check_model(desk, options.model)
-    new = scan_job(
+    return scan_job(
         ScanRequest(
             sha256=asked.sha256,
             name=asked.name,
@@ -76,16 +84,6 @@ def accept(desk: Desk, asked: Asked, key: str) -> tuple[Job, bool]:
         retention_seconds=retention(desk, options),
         webhook=check_webhook(desk, options.webhook),
     )
-    return submit(desk, new)
-
-
-def submit(desk: Desk, new: NewJob) -> tuple[Job, bool]:
-    """Accept a job whose media are stored; raises StoreUnavailable when one was deleted just now."""
-    job, fresh = desk.store.submit(new)
-    if fresh and not all(desk.service.media.has(sha256) for sha256 in new.media):
-        desk.store.remove(job.id, desk.tenant)
-        raise StoreUnavailable("The medium was deleted while it was handed in.", "Send it again.")
-    return job, fresh
 
 
 def retention(desk: Desk, options: Options) -> float:
@@ -154,6 +152,18 @@ async def read_json(request: Request, desk: Desk) -> bytes:
                 f"The request has more than {limit} bytes of JSON.", "Send files as multipart/form-data."
             )
     return bytes(body)
+
+
+async def _read_scan(request: Request, desk: Desk, opened: ExitStack) -> Asked:
+    if is_json(request):
+        return await _by_sha256(request, desk)
+    form = await receive_form(request, desk.service.media, opened)
+    asked = ScanForm.model_validate({name: value for name, value in form.fields.items() if value})
+    if form.file is None:
+        raise RequestError(f"The form has no file named {FILE_FIELD!r}.", "Send one.")
+    medium = form.file.medium
+    name = asked.name or ScanForm.model_validate({"name": form.file.filename}).name or medium.sha256
+    return Asked(medium.sha256, medium.size_bytes, name, asked, medium)
 
 
 async def _by_sha256(request: Request, desk: Desk) -> Asked:

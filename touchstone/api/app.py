@@ -61,6 +61,7 @@ def create_app(
         finally:
             if runner is not None:
                 await run_in_threadpool(runner.stop)
+            await run_in_threadpool(service.intake.close)
             if store is None:
                 service.store.close()
 

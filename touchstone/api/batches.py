@@ -7,6 +7,7 @@ import hashlib
 import io
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,7 +43,7 @@ from touchstone.api.schemas import (
     State,
 )
 from touchstone.api.service import Desk
-from touchstone.api.uploads import receive_form
+from touchstone.api.uploads import Upload, receive_form
 from touchstone.report.batch import reports
 from touchstone.report.csv import CLIENT_REF, COLUMNS, row_of
 from touchstone.report.jsonl import line_of
@@ -85,12 +86,13 @@ async def create_batch(
         digest = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
         rows = None if body.items is None else list(body.items)
     else:
-        form = await receive_form(request, desk.service.media)
-        if form.file is None:
-            raise RequestError("The form has no file named 'file'.", "Send the manifest as one.")
-        asked = BatchForm.model_validate({name: value for name, value in form.fields.items() if value})
-        digest = form.file.stored.sha256
-        rows = await run_in_threadpool(_manifest, desk, digest, form.file.filename)
+        with ExitStack() as opened:
+            form = await receive_form(request, desk.service.media, opened)
+            if form.file is None:
+                raise RequestError("The form has no file named 'file'.", "Send the manifest as one.")
+            asked = BatchForm.model_validate({name: value for name, value in form.fields.items() if value})
+            digest = form.file.medium.sha256
+            rows = await run_in_threadpool(_manifest, desk, form.file)
     job = await run_in_threadpool(_accept, desk, asked, rows, digest, idempotency_key)
     job = await answered(request, response, desk, job, router.prefix)
     return await run_in_threadpool(batch_views.batch, desk, job)
@@ -213,16 +215,11 @@ def cancel_batch(desk: Writing, batch: str) -> Batch:
     return batch_views.batch(desk, desk.store.cancel(batch, desk.tenant))
 
 
-def _manifest(desk: Desk, sha256: str, name: str) -> list[Any]:
-    """The rows of a manifest that was just stored; its file is not needed any more then."""
-    media = desk.service.media
-    try:
-        path = media.path(sha256)
-        if path.stat().st_size > desk.service.settings.max_body_bytes:
-            raise RequestError("The manifest is too long.", "Hand it in as several batches.")
-        return list(read_manifest(path.read_bytes(), name))
-    finally:
-        desk.service.forget(sha256)
+def _manifest(desk: Desk, upload: Upload) -> list[Any]:
+    """The rows of a manifest, which is not kept."""
+    if upload.medium.size_bytes > desk.service.settings.max_body_bytes:
+        raise RequestError("The manifest is too long.", "Hand it in as several batches.")
+    return list(read_manifest(upload.medium.read(), upload.filename))
 
 
 def _accept(desk: Desk, asked: BatchForm, rows: list[Any] | None, digest: str, key: str) -> Job:

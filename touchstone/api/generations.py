@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from evidence.errors import NotThere
 from touchstone.api import events
-from touchstone.api.accepting import LANES, answered, submit
+from touchstone.api.accepting import LANES, answered
 from touchstone.api.access import Reading, Writing
 from touchstone.api.events import After, LastEventId
 from touchstone.api.pages import Cursor, Limit, cursor_behind, place_of
@@ -28,7 +28,7 @@ from touchstone.api.service import Desk
 from touchstone.api.views import PRIORITIES, failure
 from touchstone.api.wishing import body, read_wish
 from worker.generating import MIMES, generator
-from worker.jobs.model import Job, JobState, Shard
+from worker.jobs.model import Job, JobState, NewJob, Shard
 from worker.jobs.search import Search, newest_progress
 from worker.requests import generate_job
 
@@ -51,10 +51,10 @@ async def create_generation(
     """
     wish = await read_wish(request, desk)
 
-    def accept() -> Job:
+    def asked() -> NewJob:
         made = wish.request(generator(desk.service.settings, wish.model))
         days = desk.service.settings.retention_days
-        new = generate_job(
+        return generate_job(
             made,
             tenant=desk.tenant,
             lane=LANES[wish.priority],
@@ -62,9 +62,9 @@ async def create_generation(
             client_ref=wish.client_ref,
             retention_seconds=days * 86_400 if wish.retention_seconds is None else wish.retention_seconds,
         )
-        return submit(desk, new)[0]
 
-    job = await answered(request, response, desk, await run_in_threadpool(accept), router.prefix)
+    job, _ = await desk.service.intake.take(await run_in_threadpool(asked))
+    job = await answered(request, response, desk, job, router.prefix)
     return await run_in_threadpool(_view, desk, job)
 
 

@@ -63,7 +63,7 @@ def _workers(service: Service) -> None:
 
 _CHECKS: dict[str, Callable[[Service], object]] = {
     "store": lambda service: service.leases.depth(),
-    "disk": lambda service: service.room(),
+    "disk": lambda service: service.quotas.room(),
     "detector": lambda service: find_detector(service.settings),
     "workers": _workers,
 }

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from evidence.errors import UsageError
 from touchstone.api import views
-from touchstone.api.accepting import Asked, accept, answered, finished, read_scan
+from touchstone.api.accepting import Asked, answered, finished, scan_of, take_scan
 from touchstone.api.access import Reading, Writing
 from touchstone.api.pages import Cursor, Limit, cursor_behind, place_of
 from touchstone.api.schemas import (
@@ -30,7 +30,7 @@ from touchstone.api.schemas import (
 )
 from touchstone.api.service import Desk
 from touchstone.api.uploads import FILE_FIELD
-from worker.jobs.model import Job, JobState
+from worker.jobs.model import Job, JobState, NewJob
 from worker.jobs.search import Search
 from worker.requests import ScanRequest
 
@@ -85,9 +85,8 @@ async def create_scan(
 
     202 while it is worked on, 200 when it has ended already.
     """
-    asked = await read_scan(request, desk)
-    job, _ = await run_in_threadpool(accept, desk, asked, idempotency_key)
-    return await _answer(request, response, desk, job)
+    job, fresh = await take_scan(request, desk, idempotency_key)
+    return await _answer(request, response, desk, job, fresh=fresh)
 
 
 @router.get("")
@@ -163,19 +162,20 @@ async def rerun_scan(
 ) -> Scan:
     """Scan the same medium again, by another model or by a newer one; the old result stays."""
 
-    def again() -> Job:
+    def again() -> NewJob:
         desk.may_submit()
         old = desk.job(scan, KIND)
         if not old.state.ended:
             raise UsageError(f"The scan {scan} has not ended yet.", "Wait for it, or cancel it first.")
-        return _resubmit(desk, old, (body or Rerun()).model, idempotency_key)
+        return scan_of(desk, _same(desk, old, (body or Rerun()).model), idempotency_key)
 
-    return await _answer(request, response, desk, await run_in_threadpool(again))
+    job, fresh = await desk.service.intake.take(await run_in_threadpool(again))
+    return await _answer(request, response, desk, job, fresh=fresh)
 
 
-def _resubmit(desk: Desk, old: Job, model: str, key: str) -> Job:
+def _same(desk: Desk, old: Job, model: str) -> Asked:
     request = ScanRequest.from_plain(old.request)
-    asked = Asked(
+    return Asked(
         sha256=request.sha256,
         size_bytes=desk.medium(request.sha256).stat().st_size,
         name=request.name,
@@ -190,14 +190,16 @@ def _resubmit(desk: Desk, old: Job, model: str, key: str) -> Job:
             }
         ),
     )
-    return accept(desk, asked, key)[0]
 
 
 def _view(desk: Desk, job: Job) -> Scan:
     return views.scan(desk, job, desk.first_shard(job))
 
 
-async def _answer(request: Request, response: Response, desk: Desk, job: Job) -> Scan:
+async def _answer(request: Request, response: Response, desk: Desk, job: Job, *, fresh: bool) -> Scan:
     """The scan: 200 if it ended within the client's patience, else 202 and when to ask again."""
+    accepted = job
     job = await answered(request, response, desk, job, router.prefix)
+    if fresh and job is accepted:  # nothing came of it yet
+        return views.scan(desk, job, None)
     return await run_in_threadpool(_view, desk, job)

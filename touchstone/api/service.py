@@ -7,29 +7,28 @@ has is not there for it, in the same words as what nobody has.
 from __future__ import annotations
 
 import contextlib
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from fastapi import Request
 
-from evidence.errors import NoSuchJob, NoSuchMedium, StoreFull
+from evidence.errors import NoSuchJob, NoSuchMedium
+from touchstone.api.intake import Intake
 from touchstone.api.metrics import Counters
-from touchstone.api.rates import Rates, too_many
+from touchstone.api.quotas import Quotas
+from touchstone.api.rates import Rates
 from touchstone.api.tally import Tally
 from touchstone.api.watch import Watch
 from worker.jobs.api_keys import ApiKeys
 from worker.jobs.holdings import jobs_holding, media_of
 from worker.jobs.leases import Leases
-from worker.jobs.model import Job, JobState, Shard
+from worker.jobs.model import Job, Shard
 from worker.jobs.search import Search, count_states, find_jobs
 from worker.jobs.store import JobStore
 from worker.media import MediaStore
 from worker.settings import Settings
 from worker.sweeping import drop_unheld
-
-_DAY = 86_400.0
 
 
 class Runner(Protocol):
@@ -58,6 +57,8 @@ class Service:
     tally: Tally = field(init=False)
     rates: Rates = field(init=False)
     guesses: Rates = field(init=False)
+    quotas: Quotas = field(init=False)
+    intake: Intake = field(init=False)
     locked: bool = False
     looked_at: float = float("-inf")
 
@@ -66,21 +67,8 @@ class Service:
         self.watch, self.tally = Watch(self.store), Tally(self.store)
         self.rates = Rates(self.settings.requests_per_minute)
         self.guesses = Rates(60)
-
-    def forget(self, sha256: str) -> None:
-        """Delete a medium, unless a job needs it."""
-        drop_unheld(self.store.engine, self.media, [sha256])
-
-    def room(self) -> None:
-        """Raise StoreFull while the disk has less room than the settings want left."""
-        folder = self.settings.data_dir
-        folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(folder).free
-        if free < self.settings.free_bytes:
-            raise StoreFull(
-                f"The disk has {free} bytes left; {self.settings.free_bytes} are kept free.",
-                "Try again when there is room; nothing of this request was kept.",
-            )
+        self.quotas = Quotas(self.settings, self.store)
+        self.intake = Intake(self.store, self.media)
 
 
 def service_of(request: Request) -> Service:
@@ -122,27 +110,7 @@ class Desk:
 
     def may_submit(self) -> None:
         """Raise TooMany when the tenant's quota is used up, StoreFull when the disk is."""
-        self.service.room()
-        settings, now = self.service.settings, self.store.clock()
-        if settings.jobs_per_day:
-            today = sum(self.counts(now - _DAY).values())
-            if today >= settings.jobs_per_day:
-                raise too_many(
-                    f"{today} jobs were submitted within 24 hours; {settings.jobs_per_day} are allowed.",
-                    "Come back tomorrow, or have TOUCHSTONE_JOBS_PER_DAY raised.",
-                    _DAY / settings.jobs_per_day,
-                )
-        waiting = sum(
-            count
-            for (_, state), count in self.counts().items()
-            if state in (JobState.QUEUED.value, JobState.RUNNING.value)
-        )
-        if waiting >= settings.waiting_jobs:
-            raise too_many(
-                f"{waiting} jobs wait already; {settings.waiting_jobs} are allowed.",
-                "Wait for some to end, or hand files in as a batch.",
-                30.0,
-            )
+        self.service.quotas.look(self.tenant)
 
     def holds(self, sha256: str) -> bool:
         """Whether this tenant handed in a medium that is still here."""

@@ -1,7 +1,8 @@
-"""Uploads: a multipart form read as it comes, its files straight to disk with a running sum and a cap each.
+"""Uploads: a multipart form read as it comes, its files hashed meanwhile, under a cap each.
 
-No header is believed about its length, no name that a client gives is ever a path, and a client that goes
-away leaves nothing behind.
+A small form is read where it arrives, a large one goes to disk in worker threads. No header is believed
+about its length, no name that a client gives is ever a path, and a client that goes away leaves nothing
+behind.
 """
 
 from __future__ import annotations
@@ -17,23 +18,23 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from evidence.errors import LimitExceeded, RequestError, RequestTooLarge
-from worker.media import MediaStore, Receiving, Stored
+from worker.media import MediaStore
+from worker.receiving import HELD_BYTES, Receiving
 
 FILE_FIELD = "file"
 _MOST_FIELDS = 64
 _MOST_FIELD_BYTES = 16_384
-_WRITE_BYTES = 256 * 1024  # what is gathered before it is written
 # A client that sends too much is listened to for this much longer, so that it hears why it is refused.
 _DRAINED_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A file of a form: its field, the name it came with, and where it lies now."""
+    """A file of a form, not kept yet: its field, and the name it came with."""
 
     field: str
     filename: str
-    stored: Stored
+    medium: Receiving
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,12 @@ class Form:
 async def receive_form(
     request: Request,
     media: MediaStore,
+    opened: ExitStack,
     shape: Shape | None = None,
     *,
     before_file: Callable[[], None] = lambda: None,
 ) -> Form:
-    """Read a multipart request to its end; its files are on disk when this returns.
+    """Read a multipart request to its end; what is not kept of its files goes with `opened`.
 
     `before_file` may refuse a file before it is received. Raises RequestError for what is no such form,
     LimitExceeded over the cap, StoreFull on a full disk.
@@ -83,21 +85,24 @@ async def receive_form(
             f"The upload has {announced} bytes; {media.max_bytes} are allowed a file.",
             "Hand in a smaller file, or raise TOUCHSTONE_MAX_BYTES.",
         )
-    with ExitStack() as opened:
-        reader = _Reader(boundary, media, opened, shape, before_file)
-        gathered = bytearray()
-        try:
-            async for chunk in request.stream():
-                gathered += chunk
-                if len(gathered) >= _WRITE_BYTES:
-                    await run_in_threadpool(reader.feed, bytes(gathered))
-                    gathered.clear()
-        except ClientDisconnect:
-            raise RequestError("The client went away before the upload was complete.") from None
-        except (LimitExceeded, RequestTooLarge):
-            await _drain(request)
-            raise
+    reader = _Reader(boundary, media, opened, shape, before_file)
+    gathered = bytearray()
+    small = True
+    try:
+        async for chunk in request.stream():
+            gathered += chunk
+            if len(gathered) >= HELD_BYTES:
+                small = False
+                await run_in_threadpool(reader.feed, bytes(gathered))
+                gathered.clear()
+        if small:  # neither the disk nor another thread is needed
+            return reader.finish(bytes(gathered))
         return await run_in_threadpool(reader.finish, bytes(gathered))
+    except ClientDisconnect:
+        raise RequestError("The client went away before the upload was complete.") from None
+    except (LimitExceeded, RequestTooLarge):
+        await _drain(request)
+        raise
 
 
 def _most_bytes(shape: Shape, media: MediaStore) -> int:
@@ -128,7 +133,7 @@ async def _drain(request: Request) -> None:
 
 
 class _Reader:
-    """The parser of one form, and what it has found so far; runs in worker threads."""
+    """The parser of one form, and what it has found so far."""
 
     def __init__(
         self,
@@ -220,11 +225,10 @@ class _Reader:
 
     def _close(self) -> None:
         if self._receiving is not None:
-            stored = self._receiving.finish()
-            self._receiving = None
+            medium, self._receiving = self._receiving, None
             # What a browser sends for a file that nobody chose.
-            if self._filename or stored.size_bytes or self._name == FILE_FIELD:
-                self.form.files.append(Upload(self._name, self._filename, stored))
+            if self._filename or medium.size_bytes or self._name == FILE_FIELD:
+                self.form.files.append(Upload(self._name, self._filename, medium))
             return
         value = self._value.decode("utf-8", "replace")
         if self._name in self._shape.many:

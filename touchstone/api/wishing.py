@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ from touchstone.api.schemas import ClientRef, Line, Name, Priority, Sha256, Take
 from touchstone.api.service import Desk
 from touchstone.api.uploads import Form, Shape, Upload, receive_form
 from worker.generating import asked_of, refuse
+from worker.receiving import keep_all
 from worker.requests import MOST_GENERATED, GenerateRequest
 
 MOST_PICTURES = 64
@@ -97,8 +99,12 @@ async def read_wish(request: Request, desk: Desk) -> Wish:
         wish = Wish.model_validate_json(await read_json(request, desk))
         await run_in_threadpool(_held, desk, wish)
         return wish
-    form = await receive_form(request, desk.service.media, _SHAPE, before_file=desk.service.room)
-    return Wish.model_validate(_of_form(form))
+    room, media = desk.service.quotas.room, desk.service.media
+    with ExitStack() as opened:
+        form = await receive_form(request, media, opened, _SHAPE, before_file=room)
+        wish = Wish.model_validate(_of_form(form))
+        await run_in_threadpool(_keep, form)
+    return wish
 
 
 def body() -> dict[str, Any]:
@@ -123,6 +129,12 @@ def _held(desk: Desk, wish: Wish) -> None:
         desk.medium(picture.sha256)
 
 
+def _keep(form: Form) -> None:
+    for error in keep_all([upload.medium for upload in form.files]):
+        if error is not None:
+            raise error
+
+
 def _of_form(form: Form) -> dict[str, Any]:
     """The fields of a form that were filled in, and its files by their sums."""
     given: dict[str, Any] = {name: value for name, value in form.fields.items() if value}
@@ -131,4 +143,4 @@ def _of_form(form: Form) -> dict[str, Any]:
 
 
 def _picture(upload: Upload) -> dict[str, str]:
-    return {"sha256": upload.stored.sha256, "name": upload.filename}
+    return {"sha256": upload.medium.sha256, "name": upload.filename}

@@ -8,17 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Engine, select
 
 from worker.jobs.engine import reading, translated
 from worker.jobs.schema import holdings
-
-
-def hold_in(connection: Connection, job: str, tenant: str, media: Collection[str]) -> None:
-    """Write down, within a transaction, that `job` needs these files."""
-    rows = [{"job": job, "sha256": sha256, "tenant": tenant} for sha256 in dict.fromkeys(media)]
-    if rows:
-        connection.execute(insert(holdings), rows)
 
 
 def jobs_holding(engine: Engine, tenant: str, sha256: str, *, limit: int = 50) -> list[str]:

@@ -11,8 +11,8 @@ from sqlalchemy import JSON, ColumnElement, Engine, cast, func, select
 
 from worker.jobs.engine import reading, translated
 from worker.jobs.model import Job, JobState, Shard, ShardState
+from worker.jobs.rows import to_job, to_shard
 from worker.jobs.schema import events, jobs, shards
-from worker.jobs.store import to_job, to_shard
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,20 @@ def count_states(engine: Engine, tenant: str, *, since: float = 0.0) -> dict[tup
     )
     with translated(), reading(engine) as connection:
         return {(row[0], row[1]): row[2] for row in connection.execute(wanted)}
+
+
+def count_jobs(engine: Engine, tenant: str, since: float) -> int:
+    """How many jobs the tenant made since then."""
+    wanted = select(func.count()).where(jobs.c.tenant == tenant, jobs.c.created >= since)
+    with translated(), reading(engine) as connection:
+        return connection.execute(wanted).scalar_one()
+
+
+def count_waiting(engine: Engine) -> dict[str, int]:
+    """How many jobs of each tenant have not ended; takes as long as there are such jobs, not as all."""
+    wanted = select(jobs.c.tenant, func.count()).where(jobs.c.finished.is_(None)).group_by(jobs.c.tenant)
+    with translated(), reading(engine) as connection:
+        return {row[0]: row[1] for row in connection.execute(wanted)}
 
 
 def newest_events(engine: Engine, wanted: Collection[str], kind: str | None = None) -> dict[str, int]:

@@ -7,27 +7,22 @@ of shards, and may be flushed at any time.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from evidence.errors import KeyConflict, NoSuchJob, StoreError, UsageError
+from worker.jobs.accepting import Outcome, accept_in, shard_rows
 from worker.jobs.engine import migrate, open_engine, reading, translated, writing
-from worker.jobs.holdings import hold_in
-from worker.jobs.model import Event, Job, JobState, Lane, NewJob, Plain, Shard, ShardState
+from worker.jobs.model import Event, Job, JobState, NewJob, Plain, Shard, ShardState
 from worker.jobs.owed import owe_in
-from worker.jobs.schema import events, jobs, keys, shards
+from worker.jobs.rows import in_parts, text_of, to_job, to_shard
+from worker.jobs.schema import events, jobs, shards
 
 Clock = Callable[[], float]
-
-# Rows of one INSERT: SQLite takes 32 766 values a statement, a shard has 14.
-_ROWS = 1_000
 
 
 class JobStore:
@@ -55,54 +50,26 @@ class JobStore:
         With `more`, shards may be added until `seal`. On disk when this returns. Raises KeyConflict when the
         key was used for another request.
         """
-        if not new.shards and not more:
+        (outcome,) = self.submit_all([new], more=more)
+        if isinstance(outcome, KeyConflict):
+            raise outcome
+        return outcome
+
+    def submit_all(self, wanted: Sequence[NewJob], *, more: bool = False) -> list[Outcome]:
+        """Accept jobs together, with one commit for all; what `submit` gives or raises for each of them."""
+        if not more and not all(new.shards for new in wanted):
             raise UsageError("A job needs at least one shard.", "Give what is to be worked on.")
-        digest = _digest(new)
-        with translated(), writing(self.engine) as connection:
-            if new.key:
-                found = connection.execute(
-                    select(keys).where(keys.c.tenant == new.tenant, keys.c.key == new.key)
-                ).first()
-                if found is not None:
-                    if found.request_sha256 != digest:
-                        raise KeyConflict(
-                            f"The key {new.key!r} was used for another request.",
-                            "Use a new key for a new request.",
-                        )
-                    return self._job(connection, found.job, new.tenant), False
-            job = uuid.uuid4().hex
-            now = self.clock()
-            connection.execute(
-                insert(jobs).values(
-                    id=job,
-                    tenant=new.tenant,
-                    kind=new.kind,
-                    lane=int(new.lane),
-                    state=JobState.QUEUED.value,
-                    request=_text(new.request),
-                    client_ref=new.client_ref,
-                    batch=new.batch,
-                    total=0,
-                    remaining=int(more),  # an open job waits for its seal as for one shard more
-                    dead=0,
-                    created=now,
-                    retention_seconds=new.retention_seconds,
-                )
-            )
-            if new.key:
-                connection.execute(
-                    insert(keys).values(
-                        tenant=new.tenant, key=new.key, request_sha256=digest, job=job, created=now
-                    )
-                )
-            hold_in(connection, job, new.tenant, new.media)
-            self._add(connection, job, new.shards)
-            self.note_in(connection, job, "queued", {"shards": len(new.shards)})
-            return self._job(connection, job, new.tenant), True
+        with translated():
+            try:
+                with writing(self.engine) as connection:
+                    return accept_in(connection, wanted, self.clock(), more=more)
+            except IntegrityError:  # another process used one of the keys just now: its job is there
+                with writing(self.engine) as connection:
+                    return accept_in(connection, wanted, self.clock(), more=more)
 
     def add(self, job: str, payloads: Iterable[Plain]) -> None:
         """More shards for an open job, on disk in parts of a thousand."""
-        for part in _parts(payloads):
+        for part in in_parts(payloads):
             with translated(), writing(self.engine) as connection:
                 self._add(connection, job, part)
 
@@ -227,7 +194,7 @@ class JobStore:
 
     def note_in(self, connection: Connection, job: str, kind: str, data: Plain) -> None:
         """`note` within a transaction."""
-        connection.execute(insert(events).values(job=job, at=self.clock(), kind=kind, data=_text(data)))
+        connection.execute(insert(events).values(job=job, at=self.clock(), kind=kind, data=text_of(data)))
 
     def _end(self, connection: Connection, job: str, state: JobState) -> None:
         """End the job, unless it has ended: its last worker may hand in while its owner cancels it."""
@@ -249,76 +216,12 @@ class JobStore:
         ).first()
         if row is None:
             raise NoSuchJob(f"There is no open job {job}.", "It may have been cancelled or deleted.")
-        now, first = self.clock(), row.total - len(payloads)
-        values: list[dict[str, Any]] = [
-            {
-                "job": job,
-                "position": first + index,
-                "tenant": row.tenant,
-                "kind": row.kind,
-                "lane": row.lane,
-                "state": ShardState.READY.value,
-                "payload": _text(payload),
-                "due": now,
-                "created": now,
-                "attempts": 0,
-                "owner": "",
-                "token": "",
-            }
-            for index, payload in enumerate(payloads)
-        ]
-        for part in _parts(values):
-            connection.execute(insert(shards), part)
+        terms = {"tenant": row.tenant, "kind": row.kind, "lane": row.lane}
+        values = shard_rows(job, payloads, first=row.total - len(payloads), now=self.clock(), **terms)
+        connection.execute(insert(shards), values)
 
     def _job(self, connection: Connection, job: str, tenant: str) -> Job:
         row = connection.execute(select(jobs).where(jobs.c.id == job, jobs.c.tenant == tenant)).first()
         if row is None:
             raise NoSuchJob(f"There is no job {job}.", "List what there is, or submit it again.")
         return to_job(row)
-
-
-def to_job(row: Row[Any]) -> Job:
-    """A row of `jobs` in our words."""
-    return Job(
-        id=row.id,
-        tenant=row.tenant,
-        kind=row.kind,
-        lane=Lane(row.lane),
-        state=JobState(row.state),
-        request=json.loads(row.request),
-        client_ref=row.client_ref,
-        batch=row.batch,
-        total=row.total,
-        remaining=row.remaining,
-        dead=row.dead,
-        created=row.created,
-        finished=row.finished,
-    )
-
-
-def to_shard(row: Row[Any]) -> Shard:
-    """A row of `shards` in our words."""
-    return Shard(
-        job=row.job,
-        position=row.position,
-        state=ShardState(row.state),
-        payload=json.loads(row.payload),
-        attempts=row.attempts,
-        result=None if row.result is None else json.loads(row.result),
-        cause=None if row.cause is None else json.loads(row.cause),
-    )
-
-
-def _parts(values: Iterable[Any]) -> Iterator[list[Any]]:
-    left = iter(values)
-    while part := list(islice(left, _ROWS)):
-        yield part
-
-
-def _text(value: Plain) -> str:
-    return json.dumps(value, separators=(",", ":"), sort_keys=True)
-
-
-def _digest(new: NewJob) -> str:
-    asked = {"kind": new.kind, "request": new.request, "shards": list(new.shards)}
-    return hashlib.sha256(_text(asked).encode()).hexdigest()

@@ -63,6 +63,43 @@ def test_the_same_key_gives_the_same_job_and_another_request_is_refused(store: J
     assert other.id != first.id
 
 
+def test_jobs_accepted_together_are_accepted_or_refused_each_for_itself(store: JobStore) -> None:
+    before, _ = store.submit(asked(1, key="k1"))
+    new, same, again, other, refused = store.submit_all(
+        [asked(1), asked(1, key="k2"), asked(1, key="k2"), asked(1, key="k1"), asked(2, key="k1")]
+    )
+    assert isinstance(refused, KeyConflict)
+    accepted = [one for one in (new, same, again, other) if not isinstance(one, KeyConflict)]
+    assert [fresh for _, fresh in accepted] == [True, True, False, False]
+    assert accepted[1][0] == accepted[2][0]
+    assert accepted[3][0].id == before.id
+    for job, _ in accepted:
+        assert store.get(job.id) == job  # what was answered is what is kept
+        assert states(store, job.id) == [ShardState.READY]
+        assert [event.kind for event in store.events(job.id)] == ["queued"]
+    assert len(store.find()) == 3
+
+
+def test_one_key_from_many_sides_at_the_same_moment_is_one_job(store: JobStore, url: str) -> None:
+    found: list[str] = []
+    start = threading.Barrier(4)
+
+    def ask() -> None:
+        own = JobStore(url, clock=store.clock)
+        start.wait()
+        for number in range(10):
+            found.append(own.submit(asked(1, key=f"k{number}"))[0].id)
+        own.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 40
+    assert len(set(found)) == len(store.find()) == 10
+
+
 def test_no_two_workers_get_one_shard(store: JobStore, url: str) -> None:
     store.submit(asked(60))
     taken: list[int] = []

@@ -1,0 +1,207 @@
+"""Stops a service at random instants and looks at what lies on its disk: is all there that was answered for?
+
+    python -m benchmarks.power_cut --cuts 1000
+
+At each cut all processes stand still while database, log and media are copied, half of the logs with a torn
+write at their end. Every upload that was answered before must be in the copy, whole; the copy must open, take
+back what was leased, and work off what waits. A copy holds what the system was told to write, synced or not:
+that nothing is answered before it is synced is shown by the order of the calls (tests/worker/test_media.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import http.client
+import itertools
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from benchmarks.accepts import form_request
+from benchmarks.machine import machine
+from benchmarks.services import serving_process
+from evidence.errors import NoSuchJob
+from worker.jobs.leases import Leases
+from worker.jobs.model import Lane
+from worker.jobs.reaping import Reaper
+from worker.jobs.store import JobStore
+from worker.settings import load_settings
+
+UPLOADERS = 4
+PAUSE_SECONDS = 0.02  # between two uploads of one, so that copies stay small
+BETWEEN_SECONDS = (0.0, 0.1)
+ROUND_CUTS = 100  # then a fresh service
+LATER_SECONDS = 60.0  # every back-off is over
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the figures; 1 when anything was lost, torn or stuck."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cuts", type=int, default=1_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)  # the folder of the service to work for
+    given = parser.parse_args(arguments)
+    if given.work:
+        _work(given.work)
+    rng, found = random.Random(given.seed), Counter[str](cuts=0, lost=0, torn=0, stuck=0, damaged=0)
+    for first in range(0, given.cuts, ROUND_CUTS):
+        with tempfile.TemporaryDirectory() as folder:
+            found += cut(Path(folder), min(ROUND_CUTS, given.cuts - first), rng)
+    row = {name: found[name] for name in ("cuts", "answered", "leased", "lost", "torn", "damaged", "stuck")}
+    print(json.dumps({**row, **machine()}, indent=1))
+    return int(any(found[name] for name in ("lost", "torn", "damaged", "stuck")))
+
+
+def cut(folder: Path, cuts: int, rng: random.Random) -> Counter[str]:
+    """What was found in copies of a service that is at work in `folder`."""
+    found = Counter[str]()
+    answered: list[tuple[str, bytes]] = []
+    with (
+        serving_process(folder, "--workers", "0") as (url, service),
+        _working(folder) as worker,
+        _uploading(url, answered),
+    ):
+        while len(answered) < UPLOADERS:
+            time.sleep(0.01)
+        for number in range(cuts):
+            time.sleep(rng.uniform(*BETWEEN_SECONDS))
+            copy = folder / f"cut-{number}"
+            with _standing_still(service, worker):
+                promised = list(answered)
+                _copy(folder / "data", copy)
+            if rng.random() < 0.5:
+                with (copy / "jobs.db-wal").open("ab") as log:
+                    log.write(rng.randbytes(rng.randrange(1, 8_000)))
+            found += _examine(copy, promised)
+            shutil.rmtree(copy)
+    return found
+
+
+def _copy(data: Path, copy: Path) -> None:
+    """The store as it lies there; a medium in its place is never changed, so a second name is a copy."""
+    shutil.copytree(
+        data, copy, ignore=lambda folder, names: [n for n in names if n in ("media", "jobs.db-shm")]
+    )
+    shutil.copytree(data / "media", copy / "media", copy_function=os.link)
+
+
+def _examine(copy: Path, promised: list[tuple[str, bytes]]) -> Counter[str]:
+    ahead = itertools.count()
+    later = 0.0
+    store = JobStore(load_settings(data_dir=copy).store_url, clock=lambda: time.time() + later)
+    found = Counter[str](cuts=1, answered=len(promised))
+    with store.engine.connect() as connection:
+        said = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+        found["damaged"] += said != ["ok"]
+    for job, data in promised:
+        try:
+            sha256 = store.get(job).request["sha256"]
+        except NoSuchJob:
+            found["lost"] += 1
+            continue
+        place = copy / "media" / sha256[:2] / sha256[2:4] / sha256
+        whole = place.is_file() and place.read_bytes() == data and hashlib.sha256(data).hexdigest() == sha256
+        found["torn"] += not whole
+    leases = Leases(store)
+    reaper = Reaper(leases, 0.0, clock=lambda: float(next(ahead)))
+    found["leased"] += len(leases.held())
+    reaper.reap()
+    reaper.reap()
+    later = LATER_SECONDS
+    while claimed := leases.claim("after the cut", ["scan"], count=100):
+        for lease in claimed:
+            leases.complete(lease, {})
+    depth = leases.depth()
+    found["stuck"] += sum(depth[lane].ready + depth[lane].leased for lane in Lane)
+    found["stuck"] += sum(not store.get(job).state.ended for job, _ in promised[-UPLOADERS:])
+    store.close()
+    return found
+
+
+@contextmanager
+def _uploading(url: str, answered: list[tuple[str, bytes]]) -> Iterator[None]:
+    """Uploads of different files while the block runs; each is in `answered` once it is."""
+    stop = threading.Event()
+    address = urlsplit(url)
+    assert address.hostname is not None
+
+    def upload() -> None:
+        line = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
+        while not stop.wait(PAUSE_SECONDS):
+            data = os.urandom(random.choice((500, 5_000, 400_000)))
+            head, _, body = form_request(address.netloc, data).partition(b"\r\n\r\n")
+            kind = next(part for part in head.decode().split("\r\n") if part.startswith("Content-Type: "))
+            line.request("POST", "/v1/scans", body, {"Content-Type": kind.partition(": ")[2]})
+            answer = line.getresponse()
+            said = json.loads(answer.read())
+            if answer.status != 202:
+                raise RuntimeError(f"An upload was not accepted: {said}")
+            answered.append((said["id"], data))
+        line.close()
+
+    threads = [threading.Thread(target=upload) for _ in range(UPLOADERS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+@contextmanager
+def _working(folder: Path) -> Iterator[int]:
+    """A process that takes shards and hands in results while the block runs; its number."""
+    command = [sys.executable, "-m", "benchmarks.power_cut", "--work", str(folder / "data")]
+    with subprocess.Popen(command, cwd=Path(__file__).resolve().parents[1]) as running:
+        try:
+            yield running.pid
+        finally:
+            running.kill()
+
+
+def _work(data: Path) -> None:
+    leases = Leases(JobStore(load_settings(data_dir=data).store_url))
+    while True:
+        for lease in leases.claim("at work", ["scan"], count=4):
+            leases.renew([lease])
+            leases.complete(lease, {})
+        time.sleep(0.005)
+
+
+@contextmanager
+def _standing_still(*processes: int) -> Iterator[None]:
+    """Processes that do nothing while the block runs, wherever they were."""
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    while any(state != "T" for process in processes for state in _states(process)):
+        time.sleep(0.0005)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
+
+
+def _states(process: int) -> Iterator[str]:
+    """What the threads of a process do; "T" is nothing."""
+    for thread in Path(f"/proc/{process}/task").iterdir():
+        yield (thread / "stat").read_text().rpartition(")")[2].split()[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
