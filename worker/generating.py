@@ -175,7 +175,7 @@ def _numbered(given: Mapping[str, Any], name: str) -> list[dict[str, str]]:
     """The pictures that were handed in, under names that are fit for a file and come once."""
     found: list[dict[str, str]] = []
     for number, one in enumerate(given.get(name, ()), 1):
-        stem = _UNSAFE.sub("-", PurePath(one["name"]).stem).strip("-")[:_LONGEST_STEM] or name
+        stem = _UNSAFE.sub("-", PurePath(one.get("name", "")).stem).strip("-")[:_LONGEST_STEM] or name
         taken = any(stem == other["name"] for other in found) or name == "mask"
         found.append({"sha256": one["sha256"], "name": f"{name}-{number}-{stem}" if taken else stem})
     return found

@@ -166,6 +166,13 @@ def test_two_pictures_of_one_name_are_kept_apart(studio: Shop) -> None:
     assert found == ["a-mirror.png", "input-2-a-mirror.png", "input-mirror.png"]
 
 
+def test_a_picture_without_a_name_gets_one(studio: Shop) -> None:
+    nameless = {"sha256": picture(studio)["sha256"]}
+    (outcome,) = made(studio, GenerateRequest("mirror", conditions={"input": [nameless]}))
+    assert outcome.result is not None
+    assert outcome.result["files"][0]["name"] == "input-mirror.png"
+
+
 @pytest.mark.parametrize(
     ("request_", "suffix"),
     [

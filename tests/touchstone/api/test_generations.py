@@ -76,6 +76,7 @@ def test_a_picture_comes_along_with_its_mask_and_is_filled(api: Api) -> None:
     made = answer.json()
     assert made["asked"]["input"][0]["name"] == "desk.png"
     again = {"model": "reconstruction-haar-x4", "input": made["asked"]["input"]}
+    again["input"] = [{"sha256": made["asked"]["input"][0]["sha256"]}]  # a name need not be given
     twin = api.http.post("/v1/generations", json=again)
     assert twin.status_code == 202, twin.text
 
