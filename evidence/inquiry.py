@@ -8,6 +8,7 @@ that hangs, crashes or eats memory on a hostile file costs that answer and a chi
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -19,8 +20,9 @@ from evidence.wire import Broken, Message
 # The opened files (the medium first) and the medium's name -> what is to be known, as plain JSON.
 Reads = Callable[[Sequence[BinaryIO], str], Message]
 
-READ_SECONDS = 30.0
-_WAIT = 3.0  # times that, by the clock on the wall, on a machine that has other things to do
+READ_SECONDS = 10.0  # of processor time, and a second more for each 100 MB that have to be hashed
+_BYTES_PER_SECOND = 100e6
+_WAIT = 4.0  # times that, by the clock on the wall, on a machine that has other things to do
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,17 @@ def inquire(
     why there is no answer.
     """
     child.files += 1
+    size_bytes = sum(os.fstat(file.fileno()).st_size for file in files)
+    seconds = READ_SECONDS + size_bytes / _BYTES_PER_SECOND
     try:
-        request = {"read": path, "files": len(files), "seconds": READ_SECONDS}
+        request = {"read": path, "files": len(files), "seconds": seconds}
         child.channel.send(request, [file.fileno() for file in files])
-        message = child.channel.receive(_WAIT * READ_SECONDS)
+        message = child.channel.receive(_WAIT * seconds)
     except TimeoutError:
         on_end(child, False)
-        raise too_slow(READ_SECONDS) from None
+        raise too_slow(seconds) from None
     except Broken as problem:
-        raise lost(on_end(child, False), problem, READ_SECONDS) from problem
+        raise lost(on_end(child, False), problem, seconds) from problem
     on_end(child, True)
     if "error" in message:
         raise told(message["error"])

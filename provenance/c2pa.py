@@ -21,7 +21,7 @@ from evidence.errors import SigningError
 from evidence.source import buffered
 from provenance.certificates import SIGNING_USAGES, STAMPING_USAGES, Algorithm, certificates_in
 from provenance.credentials import Credentials, Problem
-from provenance.formats import READABLE
+from provenance.formats import READABLE, UNKNOWN
 from provenance.manifest_store import Known, credentials_of
 from provenance.trust import KINDS, TrustList
 
@@ -96,6 +96,9 @@ class CredentialReader:
     def read(self, file: BinaryIO, mime: str, sidecar: bytes = b"") -> Credentials:
         """The credentials of an open file, from itself or from its sidecar; whatever is wrong is said so."""
         if not sidecar and mime not in READABLE:
+            if mime == UNKNOWN and has_remains(file):
+                said = "The file is of no known format, but holds a manifest."
+                return Credentials("invalid", (Problem(UNREADABLE, said),), place="embedded")
             return Credentials()
         source = _source(file)
         if self._context is None:

@@ -15,6 +15,7 @@ EMBEDDING = (
 )
 # A PDF can be read but not written.
 READABLE = (*EMBEDDING, "application/pdf")
+UNKNOWN = "application/octet-stream"
 
 
 def media_type(file: BinaryIO) -> str:
@@ -47,7 +48,7 @@ def _beside_pictures(head: bytes) -> str:
     # A frame of MPEG audio, layer 3: eleven set bits, then a layer of 01.
     if head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xE6 == 0xE2:
         return "audio/mpeg"
-    return "application/octet-stream"
+    return UNKNOWN
 
 
 _MARKS = (

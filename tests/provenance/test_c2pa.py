@@ -184,7 +184,19 @@ def test_remains_of_a_manifest_are_a_finding_and_a_file_without_one_has_none(jpe
     assert codes(read(bytes(whole), "image/jpeg")) == [UNREADABLE]
     assert read(b"\xff\xd8\xff\xe0 no picture at all", "image/jpeg") == Credentials()
     assert read(b"", "image/jpeg") == Credentials()
+    whole[0] = 0  # no JPEG any more, nor anything else
+    assert codes(read(bytes(whole), media_type(io.BytesIO(whole)))) == [UNREADABLE]
     assert read(jpeg, "application/x-unheard-of") == Credentials()
+
+
+def test_an_assertion_of_megabytes_is_verified_and_not_shown(jpeg: bytes) -> None:
+    definition = manifest_definition(Statement("generated"), Path("picture"))
+    definition["assertions"].append({"label": "org.example.huge", "data": {"words": "x" * 900_000}})
+
+    found = read(signed(jpeg, "image/jpeg", definition=definition), "image/jpeg")
+
+    assert found.state == "untrusted"
+    assert len(str(found.to_dict())) < 5_000
 
 
 @pytest.fixture
