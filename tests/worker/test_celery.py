@@ -14,14 +14,30 @@ import redis
 
 from tests.worker_service import Shop, StartWorker, wait_for
 from worker.jobs.leases import Leases
-from worker.jobs.model import JobState, Lane
+from worker.jobs.model import JobState, Lane, ShardState
 from worker.jobs.telling import untold
+from worker.requests import SHARD_ITEMS, BatchItem, BatchRequest, open_batch
 
 
 def flush(broker: str) -> None:
     """Forget everything that Redis holds."""
     with redis.Redis(unix_socket_path=broker.removeprefix("redis+socket://")) as client:
         client.flushall()
+
+
+def test_a_worker_that_is_asked_to_end_gives_back_what_it_works_on_without_an_attempt_counted(
+    shop: Shop, start_worker: StartWorker
+) -> None:
+    large = str(shop.picture(6, side=2048))
+    job, _ = open_batch(shop.store, BatchRequest([BatchItem(name="a.png", path=large)] * SHARD_ITEMS))
+    worker = start_worker()
+    wait_for(lambda: shop.store.get(job.id).state is JobState.RUNNING)
+
+    worker.terminate()
+
+    assert worker.wait(30) == 0
+    (shard,) = shop.store.shards(job.id)
+    assert (shard.state, shard.attempts) == (ShardState.READY, 0)
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, event, text
 
+from benchmarks import servers
 from evidence.errors import SettingsError, StoreFull, StoreTooNew, StoreUnavailable
 from worker.jobs.engine import open_engine, reading, translated, writing
 from worker.jobs.leases import Leases
-from worker.jobs.model import NewJob
+from worker.jobs.model import JobState, NewJob
 from worker.jobs.schema import metadata
 from worker.jobs.store import JobStore
 
@@ -144,3 +145,21 @@ def test_writers_of_one_process_take_turns(tmp_path: Path) -> None:
     assert begun.wait(20)
     other.join()
     store.close()
+
+
+def test_a_postgresql_that_crashes_is_said_and_what_was_claimed_is_handed_in_when_it_is_back() -> None:
+    with servers.postgres() as server:
+        store = JobStore(server.url)
+        leases = Leases(store)
+        job, _ = store.submit(NewJob("scan", {}, ({},)))
+        (lease,) = leases.claim("worker-1", ["scan"])
+
+        server.crash()
+        with pytest.raises(StoreUnavailable) as said:
+            leases.complete(lease, {"verdict": "real"})
+        server.start()
+
+        assert "TOUCHSTONE_DATABASE_URL" in str(said.value.advice)
+        assert leases.complete(lease, {"verdict": "real"})
+        assert store.get(job.id).state is JobState.DONE
+        store.close()
