@@ -1,52 +1,51 @@
-"""Every error Touchstone raises on purpose, drawn as a tree.
+"""Every error Touchstone raises on purpose; foreign ones are translated in the file that owns their library.
 
-    TouchstoneError
-    ├── MediaError               one item could not be examined; the others still are
-    │   ├── EmptyMedia           code "empty"
-    │   ├── UnsupportedMedia     code "unsupported"
-    │   ├── DamagedMedia         code "damaged"
-    │   ├── LimitExceeded        code "too_large"
-    │   ├── TooSmall             code "too_small"
-    │   ├── UnreadableMedia      code "unreadable"
-    │   ├── DecodeTimeout        code "timeout"
-    │   ├── DecoderCrashed       code "decoder_crashed"
-    │   ├── BadRow               code "bad_row"
-    │   └── Abandoned            code "abandoned"
-    ├── ModelError               a model file cannot be used
-    │   ├── ModelNotFound        code "model_not_found"
-    │   ├── ModelTampered        code "model_tampered"
-    │   └── ParityError          code "parity"
-    ├── TrainingError            a training run cannot start or go on
-    │   ├── ConfigMismatch       code "config_mismatch"
-    │   ├── DataError            code "data"
-    │   └── Diverged             code "diverged"
-    ├── ProvenanceError          credentials cannot be made or judged
-    │   ├── SigningError         code "signing"
-    │   └── TrustError           code "trust"
-    ├── SettingsError            code "settings"
-    ├── OutputError              code "output"
-    ├── StoreError               code "store"
-    │   ├── StoreUnavailable     code "store_unavailable"
-    │   ├── StoreTooNew          code "store_too_new"
-    │   ├── StoreFull            code "store_full"
-    │   ├── NoSuchJob            code "no_such_job"
-    │   ├── NoSuchWebhook        code "no_such_webhook"
-    │   ├── NoSuchMedium         code "no_such_medium"
-    │   └── KeyConflict          code "key_conflict"
-    ├── AccessError              somebody may not do what they asked for
-    │   ├── KeyRefused           code "key_refused"
-    │   ├── ScopeMissing         code "scope_missing"
-    │   ├── ForeignPage          code "foreign_page"
-    │   └── TooMany              code "too_many"
-    ├── RequestError             a request to the API cannot be understood
-    │   ├── NotThere             code "not_there"
-    │   └── RequestTooLarge      code "request_too_large"
-    ├── ClientError              a program that asks a server gets no answer it can use
-    │   ├── ApiRefused           code "api_refused"
-    │   └── ApiUnreachable       code "api_unreachable"
-    └── UsageError               code "usage"
-
-Foreign exceptions are translated into these in the one file that owns the foreign library.
+TouchstoneError
+├── MediaError               one item could not be examined; the others still are
+│   ├── EmptyMedia           code "empty"
+│   ├── UnsupportedMedia     code "unsupported"
+│   ├── DamagedMedia         code "damaged"
+│   ├── LimitExceeded        code "too_large"
+│   ├── TooSmall             code "too_small"
+│   ├── UnreadableMedia      code "unreadable"
+│   ├── DecodeTimeout        code "timeout"
+│   ├── DecoderCrashed       code "decoder_crashed"
+│   ├── BadRow               code "bad_row"
+│   ├── PartLost             code "part_lost"
+│   └── Abandoned            code "abandoned"
+├── ModelError               a model file cannot be used
+│   ├── ModelNotFound        code "model_not_found"
+│   ├── ModelTampered        code "model_tampered"
+│   └── ParityError          code "parity"
+├── TrainingError            a training run cannot start or go on
+│   ├── ConfigMismatch       code "config_mismatch"
+│   ├── DataError            code "data"
+│   └── Diverged             code "diverged"
+├── ProvenanceError          credentials cannot be made or judged
+│   ├── SigningError         code "signing"
+│   └── TrustError           code "trust"
+├── SettingsError            code "settings"
+├── OutputError              code "output"
+├── StoreError               code "store"
+│   ├── StoreUnavailable     code "store_unavailable"
+│   ├── StoreTooNew          code "store_too_new"
+│   ├── StoreFull            code "store_full"
+│   ├── NoSuchJob            code "no_such_job"
+│   ├── NoSuchWebhook        code "no_such_webhook"
+│   ├── NoSuchMedium         code "no_such_medium"
+│   └── KeyConflict          code "key_conflict"
+├── AccessError              somebody may not do what they asked for
+│   ├── KeyRefused           code "key_refused"
+│   ├── ScopeMissing         code "scope_missing"
+│   ├── ForeignPage          code "foreign_page"
+│   └── TooMany              code "too_many"
+├── RequestError             a request to the API cannot be understood
+│   ├── NotThere             code "not_there"
+│   └── RequestTooLarge      code "request_too_large"
+├── ClientError              a program that asks a server gets no answer it can use
+│   ├── ApiRefused           code "api_refused"
+│   └── ApiUnreachable       code "api_unreachable"
+└── UsageError               code "usage"
 """
 
 from __future__ import annotations
@@ -55,8 +54,7 @@ from __future__ import annotations
 class TouchstoneError(Exception):
     """Raised when Touchstone stops on purpose; the base of every error below.
 
-    `message` says what was found and what was allowed, `advice` what to do about it. Both are
-    whole sentences fit for a person who never saw the code.
+    `message` says what was found and allowed, `advice` what to do: whole sentences, fit for anybody.
     """
 
     code = "error"
@@ -132,6 +130,12 @@ class BadRow(MediaError):
     """Raised when a row of a batch names no file."""
 
     code = "bad_row"
+
+
+class PartLost(MediaError):
+    """Raised when one part of a long video could not be scanned, so that nothing is said of the whole."""
+
+    code = "part_lost"
 
 
 class Abandoned(MediaError):

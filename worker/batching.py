@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -17,30 +17,31 @@ import numpy as np
 
 from evidence.errors import MediaError
 from evidence.medium import Pixels
-from worker.findings import Detect, Findings, Scores
-from worker.scan import Examination
+from worker.findings import Detect, Scores
 
 Key = TypeVar("Key")
 Given = TypeVar("Given", covariant=True)
+Result = TypeVar("Result")
+Found = TypeVar("Found", covariant=True)
 
 
 @dataclass(frozen=True)
-class Outcome(Generic[Key]):
+class Outcome(Generic[Key, Result]):
     """What became of one medium: its findings or its error, and the milliseconds it took by stage."""
 
     key: Key
-    result: Findings | MediaError
+    result: Result | MediaError
     timings: dict[str, float]
 
 
 @dataclass
-class _Case(Generic[Key]):
+class _Case(Generic[Key, Result]):
     """One examination under way; `waiting` are the tiles it wants scored."""
 
     key: Key
-    examination: Examination | None
+    examination: Generator[Pixels, Scores, Result] | None
     waiting: Pixels | None = None
-    result: Findings | MediaError | None = None
+    result: Result | MediaError | None = None
     timings: dict[str, float] = field(default_factory=lambda: {"look_ms": 0.0, "detect_ms": 0.0})
 
     def advance(self, scores: Scores | None) -> None:
@@ -58,20 +59,22 @@ class _Case(Generic[Key]):
         self.timings["look_ms"] += 1000 * (time.perf_counter() - started)
 
 
-class Source(Protocol[Given]):
+class Source(Protocol[Given, Found]):
     """Examinations in order, some of them not ready yet."""
 
-    def take(self, wait: bool) -> tuple[Given, Examination | MediaError] | None:
+    def take(self, wait: bool) -> tuple[Given, Generator[Pixels, Scores, Found] | MediaError] | None:
         """The next one; None when there is none, or when it is not ready and nobody wants to wait."""
 
 
-def run(source: Source[Key], detect: Detect, *, batch: int = 16, window: int = 32) -> Iterator[Outcome[Key]]:
+def run(
+    source: Source[Key, Result], detect: Detect, *, batch: int = 16, window: int = 32
+) -> Iterator[Outcome[Key, Result]]:
     """The outcome of every examination, in order; an error in place of an examination passes through.
 
     `detect` scores uint8 (n, h, w, 3); tiles of one shape are gathered up to `batch` while more are
     ready. Raises what `detect` raises; no medium's MediaError stops another's.
     """
-    under_way: deque[_Case[Key]] = deque()
+    under_way: deque[_Case[Key, Result]] = deque()
     while True:
         fullest = _fullest(under_way)
         while len(under_way) < window and _tiles(fullest) < batch:
@@ -90,7 +93,7 @@ def run(source: Source[Key], detect: Detect, *, batch: int = 16, window: int = 3
             yield Outcome(done.key, result, done.timings)
 
 
-def _start(key: Key, examination: Examination | MediaError) -> _Case[Key]:
+def _start(key: Key, examination: Generator[Pixels, Scores, Result] | MediaError) -> _Case[Key, Result]:
     if isinstance(examination, MediaError):
         return _Case(key, None, result=examination)
     case = _Case(key, examination)
@@ -98,20 +101,20 @@ def _start(key: Key, examination: Examination | MediaError) -> _Case[Key]:
     return case
 
 
-def _fullest(cases: Iterable[_Case[Key]]) -> list[_Case[Key]]:
+def _fullest(cases: Iterable[_Case[Key, Result]]) -> list[_Case[Key, Result]]:
     """The cases that wait with tiles of the shape most tiles have; the earlier shape when it is a tie."""
-    by_shape: dict[tuple[int, ...], list[_Case[Key]]] = {}
+    by_shape: dict[tuple[int, ...], list[_Case[Key, Result]]] = {}
     for case in cases:
         if case.waiting is not None:
             by_shape.setdefault(case.waiting.shape[1:], []).append(case)
     return max(by_shape.values(), key=_tiles, default=[])
 
 
-def _tiles(cases: Iterable[_Case[Key]]) -> int:
+def _tiles(cases: Iterable[_Case[Key, Result]]) -> int:
     return sum(len(case.waiting) for case in cases if case.waiting is not None)
 
 
-def _at_most(batch: int, cases: list[_Case[Key]]) -> list[_Case[Key]]:
+def _at_most(batch: int, cases: list[_Case[Key, Result]]) -> list[_Case[Key, Result]]:
     """The first of the cases, and those behind it that fit into the same batch."""
     picked = cases[:1]
     for case in cases[1:]:
@@ -121,7 +124,7 @@ def _at_most(batch: int, cases: list[_Case[Key]]) -> list[_Case[Key]]:
     return picked
 
 
-def _score(cases: list[_Case[Key]], detect: Detect) -> None:
+def _score(cases: list[_Case[Key, Result]], detect: Detect) -> None:
     requests = [case.waiting for case in cases if case.waiting is not None]
     started = time.perf_counter()
     tiles = requests[0] if len(requests) == 1 else np.concatenate(requests)

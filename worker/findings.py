@@ -35,11 +35,12 @@ class Trial:
 
 @dataclass(frozen=True)
 class FrameScore:
-    """The logit of one sampled frame, at its presentation time."""
+    """The logit of one sampled frame, with its standard error, at its presentation time."""
 
     index: int
     time_seconds: float
     logit: float
+    spread: float = 0.0
 
 
 @dataclass(frozen=True)

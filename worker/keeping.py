@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from evidence.errors import StoreError
+from worker.jobs.cutting import parts_of
 from worker.jobs.leases import Leases
-from worker.jobs.model import Lease
+from worker.jobs.model import Lease, Shard
 
 # How soon a worker hears that a job was cancelled, at the latest.
 BEAT_SECONDS = 1.0
@@ -53,6 +54,10 @@ class Keeper:
     def wanted(self, lease: Lease) -> bool:
         """Whether the lease still counts and the worker goes on."""
         return lease.token not in self._lost and not self._stopping.is_set()
+
+    def parts(self, lease: Lease) -> list[Shard]:
+        """What came of the parts that a shard was cut into."""
+        return parts_of(self._leases.store, lease.shard)
 
     def let_all_go(self) -> None:
         """Want nothing any more."""

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import groupby
 from types import TracebackType
@@ -29,16 +29,20 @@ from evidence.errors import (
 )
 from evidence.files import write_whole
 from worker.generating import generate
+from worker.jobs.cutting import PART
 from worker.jobs.leases import MOST_ATTEMPTS
 from worker.jobs.model import Lease, Plain
 from worker.keeping import Keeper
 from worker.media import MediaStore
+from worker.parts import Long, part_plain, put_together
 from worker.pictures import heat_png, preview_jpg
 from worker.requests import BatchItem, GenerateRequest, ScanOptions, ScanRequest
 from worker.scanner import Scanned, Scanner
 from worker.scanners import Scanners
 from worker.settings import Settings
 
+# What came of an item: a report with its pictures, one that was worked out before, or a video to be cut.
+Row = Scanned | Plain | Long
 OnProgress = Callable[[Lease, int, int], None]
 
 PROGRESS_SECONDS = 0.5
@@ -46,12 +50,16 @@ PROGRESS_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a lease: a result, or why there is none; `final` when another attempt cannot help."""
+    """What came of a lease: a result, or why there is none; `final` when another attempt cannot help.
+
+    With `parts`, shards that are to be done first, and `result` is what is known so far.
+    """
 
     lease: Lease
     result: Plain | None = None
     cause: Plain | None = None
     final: bool = False
+    parts: tuple[Plain, ...] = ()
 
 
 class Tools:
@@ -98,7 +106,7 @@ class Tools:
         if not leases:
             raise Abandoned("Nobody waits for this file any more.")
         for lease in leases:
-            if lease.kind == "scan":
+            if lease.kind == "scan" or (lease.kind == PART and lease.payload["of"]):
                 self._tell(lease, done, of)
 
     def drawn(self, lease: Lease, done: int, of: int) -> None:
@@ -109,7 +117,8 @@ class Tools:
 
     def _tell(self, lease: Lease, done: int, of: int) -> None:
         now = time.monotonic()
-        if of > 1 and now - self._told.get(lease.token, 0.0) >= PROGRESS_SECONDS:
+        due = now - self._told.get(lease.token, 0.0) >= PROGRESS_SECONDS
+        if of > 1 and (due or (done == of and lease.kind == PART)):  # the next part counts on from there
             self._told[lease.token] = now
             self._on_progress(lease, done, of)
 
@@ -133,14 +142,37 @@ def perform_all(leases: Sequence[Lease], tools: Tools) -> Iterator[Outcome]:
 
 
 def _scan(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Iterator[Outcome]:
-    for lease, rows in _scanned(leases, options, tools):
-        yield _worth_another(lease, rows) or Outcome(lease, _with_pictures(lease, rows[0], tools.media))
+    for lease, rows in _rows(leases, options, tools):
+        row = rows[0]
+        if isinstance(row, Scanned):
+            yield _worth_another(lease, rows) or Outcome(lease, _with_pictures(lease, row, tools.media))
+        else:
+            yield _in_parts(lease, rows, options)
 
 
 def _batch(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Iterator[Outcome]:
-    for lease, rows in _scanned(leases, options, tools):
-        result = {"rows": [scanned.report.to_dict() for scanned in rows]}
-        yield _worth_another(lease, rows) or Outcome(lease, result)
+    for lease, rows in _rows(leases, options, tools):
+        again = _worth_another(lease, rows)
+        if again is None and any(isinstance(row, Long) for row in rows):
+            again = _in_parts(lease, rows, options)
+        yield again or Outcome(lease, {"rows": [_plain(row) for row in rows]})
+
+
+def _part(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Iterator[Outcome]:
+    for lease in leases:
+        path = _path(BatchItem.from_plain(lease.payload["asked"]), tools.media)
+        first, end = lease.payload["part"]
+        tools.watch(path, lease)
+        try:
+            looked = tools.scanner(options).scan_part(path, (first, end))
+        finally:
+            tools.unwatch()
+        if not tools.keeper.wanted(lease):
+            continue
+        if isinstance(looked, DecoderCrashed) and lease.attempt < MOST_ATTEMPTS:
+            yield Outcome(lease, cause={"code": looked.code, "message": str(looked)})
+        else:
+            yield Outcome(lease, part_plain(looked))
 
 
 def _generate(leases: Sequence[Lease], _: ScanOptions, tools: Tools) -> Iterator[Outcome]:
@@ -158,13 +190,50 @@ def _generate(leases: Sequence[Lease], _: ScanOptions, tools: Tools) -> Iterator
         yield Outcome(lease, made)
 
 
+def _rows(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Iterator[tuple[Lease, list[Row]]]:
+    """Each lease with what came of every item of it, in their order; first those whose parts have ended."""
+    for lease in leases:
+        if lease.so_far is not None:
+            yield lease, _put_together(lease, lease.so_far["rows"], tools.scanner(options), tools)
+    yield from _scanned([lease for lease in leases if lease.so_far is None], options, tools)
+
+
+def _put_together(lease: Lease, rows: Sequence[Plain], scanner: Scanner, tools: Tools) -> list[Row]:
+    parts, items = tools.keeper.parts(lease), _items(lease)
+    found: list[Row] = []
+    for at, (row, item) in enumerate(zip(rows, items, strict=True)):
+        if "cut" in row:
+            whole = put_together([part for part in parts if part.payload["item"] == at], row["cut"])
+            found.append(scanner.scan_whole(_path(item, tools.media), whole).named(item.name))
+        else:
+            found.append(row)
+    return found
+
+
+def _in_parts(lease: Lease, rows: Sequence[Row], options: ScanOptions) -> Outcome:
+    """The long videos of a lease as parts of their own; of the rest, what was found."""
+    parts: list[Plain] = []
+    for at, (row, item) in enumerate(zip(rows, _items(lease), strict=True)):
+        if isinstance(row, Long):
+            frames = row.parts[-1][1] if lease.kind == "scan" else 0  # a batch counts media
+            asked = {"item": at, "asked": item.to_plain(), "options": asdict(options), "of": frames}
+            parts += [{**asked, "part": list(part)} for part in row.parts]
+    return Outcome(lease, {"rows": [_plain(row) for row in rows]}, parts=tuple(parts))
+
+
+def _plain(row: Row) -> Plain:
+    if isinstance(row, Long):
+        return {"cut": row.info.sha256}
+    return row.report.to_dict() if isinstance(row, Scanned) else row
+
+
 def _scanned(
     leases: Sequence[Lease], options: ScanOptions, tools: Tools
-) -> Iterator[tuple[Lease, list[Scanned]]]:
+) -> Iterator[tuple[Lease, list[Row]]]:
     """Each lease with a report for every item of it, in their order, scanned together."""
     scanner = tools.scanner(options)
     items = {lease.token: _items(lease) for lease in leases}
-    rows: dict[str, list[Scanned]] = {token: [] for token in items}
+    rows: dict[str, list[Row]] = {token: [] for token in items}
     coming: deque[tuple[Lease, BatchItem]] = deque()
 
     def paths() -> Iterator[str]:
@@ -178,19 +247,19 @@ def _scanned(
                     tools.watch(path, lease)
                     yield path
 
-    def hand_over(one: Scanned) -> Iterator[tuple[Lease, list[Scanned]]]:
+    def hand_over(one: Scanned | Long) -> Iterator[tuple[Lease, list[Row]]]:
         lease, item = coming.popleft()
-        rows[lease.token].append(one.named(item.name))
+        rows[lease.token].append(one.named(item.name) if isinstance(one, Scanned) else one)
         if len(rows[lease.token]) == len(items[lease.token]) and tools.keeper.wanted(lease):
             yield lease, rows.pop(lease.token)
 
-    def known() -> Iterator[tuple[Lease, list[Scanned]]]:
+    def known() -> Iterator[tuple[Lease, list[Row]]]:
         """Rows that make no sense, up to the next one that is scanned."""
         while coming and (problem := coming[0][1].problem):
             yield from hand_over(scanner.unable(coming[0][1].name, BadRow(problem)))
 
     try:
-        with closing(scanner.scan_all(paths())) as scans:
+        with closing(scanner.scan_or_cut(paths())) as scans:
             for scanned in scans:
                 yield from known()
                 yield from hand_over(scanned)
@@ -201,9 +270,9 @@ def _scanned(
         tools.unwatch()
 
 
-def _worth_another(lease: Lease, rows: Sequence[Scanned]) -> Outcome | None:
+def _worth_another(lease: Lease, rows: Sequence[Row]) -> Outcome | None:
     """A failed attempt when a decode child died, maybe not of the file; what the last attempt says counts."""
-    reasons = [scanned.report.reason for scanned in rows]
+    reasons = [row.report.reason for row in rows if isinstance(row, Scanned)]
     crashed = next((reason for reason in reasons if reason and reason.code == DecoderCrashed.code), None)
     if crashed is None or lease.attempt >= MOST_ATTEMPTS:
         return None
@@ -256,6 +325,7 @@ def _cause_of(error: Exception) -> tuple[Plain, bool]:
 _KINDS: dict[str, Callable[[Sequence[Lease], ScanOptions, Tools], Iterator[Outcome]]] = {
     "scan": _scan,
     "batch": _batch,
+    PART: _part,
     "generate": _generate,
 }
 KINDS = tuple(_KINDS)

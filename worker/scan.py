@@ -67,6 +67,7 @@ class Lens:
 
 
 Examination = Generator[Pixels, Scores, Findings]
+PartExamination = Generator[Pixels, Scores, tuple[FrameScore, ...]]
 OnFrame = Callable[[int, int], None]
 
 
@@ -95,28 +96,68 @@ def examine(medium: Medium, lens: Lens, on_frame: OnFrame | None = None) -> Exam
             f"{SMALLEST_SIDE}.",
             "Hand in the original it was made from.",
         )
-    still = info.kind == "image"
+    frames, worst = yield from _look_through(medium, lens, on_frame)
+    return (yield from _conclude(medium, lens, frames, worst))
+
+
+def examine_part(medium: Medium, lens: Lens, on_frame: OnFrame | None = None) -> PartExamination:
+    """Look at the frames of a part of a video; there may be none, where a file is damaged."""
+    frames, _ = yield from _look_through(medium, lens, on_frame)
+    return tuple(frames)
+
+
+def examine_whole(
+    medium: Medium, lens: Lens, frames: Sequence[FrameScore], coverage: Coverage
+) -> Examination:
+    """What `examine` finds, of a video whose frames were all looked at in parts.
+
+    `medium` gives the frame with the highest logit again, maybe behind others.
+    """
+    worst = max(frames, key=lambda frame: frame.logit, default=None)
+    for frame in medium.frames():
+        if worst is not None and frame.index == worst.index:
+            look = yield from _look(frame, lens.tiles_per_frame, [], lens.calibration.part_margin)
+            return (yield from _conclude(medium, lens, frames, look, coverage))
+    return (yield from _conclude(medium, lens, frames, None, coverage))
+
+
+def _look_through(
+    medium: Medium, lens: Lens, on_frame: OnFrame | None
+) -> Generator[Pixels, Scores, tuple[list[FrameScore], _Look | None]]:
+    """The score of each frame, and the frame that reads most as fake."""
+    still = medium.info.kind == "image"
     budget = lens.tiles_per_image if still else lens.tiles_per_frame
     frames: list[FrameScore] = []
-    spreads: list[float] = []
     worst: _Look | None = None
     for frame in medium.frames():
         faces = lens.faces.find(frame.pixels) if lens.faces and still else []
         look = yield from _look(frame, budget, faces, lens.calibration.part_margin)
-        frames.append(FrameScore(frame.index, frame.time_seconds, look.logit))
-        spreads.append(look.spread)
+        frames.append(FrameScore(frame.index, frame.time_seconds, look.logit, look.spread))
         if worst is None or look.logit > worst.logit:
             worst = look
         if on_frame is not None:
             on_frame(len(frames), max(medium.coverage.expected, len(frames)))
+    return frames, worst
+
+
+def _conclude(
+    medium: Medium,
+    lens: Lens,
+    frames: Sequence[FrameScore],
+    worst: _Look | None,
+    coverage: Coverage | None = None,
+) -> Examination:
+    """What the frames say together, and what can be seen in the worst of them."""
+    info = medium.info
     if worst is None:
         raise DamagedMedia(
             f"No picture in {info.path} could be decoded.", "Try the original, undamaged file."
         )
+    still = info.kind == "image"
     pixels = worst.frame.pixels
     height, width = pixels.shape[:2]
     grid = stitch(worst.scores.maps, worst.tiles, height, width)
-    logit, width_of_logit = _medium_logit(frames, spreads, still)
+    logit, width_of_logit = _medium_logit(frames, still)
     calibration = calibration_for(lens.calibration, info)
     trials: tuple[Trial, ...] = ()
     if worth_retelling(calibration, logit, width_of_logit):
@@ -126,7 +167,7 @@ def examine(medium: Medium, lens: Lens, on_frame: OnFrame | None = None) -> Exam
     found = worst.faces if still or lens.faces is None else lens.faces.find(pixels)
     return Findings(
         info=info,
-        coverage=medium.coverage,
+        coverage=coverage or medium.coverage,
         logit=logit,
         spread=width_of_logit,
         frames=tuple(frames),
@@ -207,10 +248,10 @@ def _with_faces(tiles: list[Tile], cover: Sequence[Tile], faces: Sequence[Spotte
     return [tile for tile in cover if tile in kept]
 
 
-def _medium_logit(frames: Sequence[FrameScore], spreads: Sequence[float], still: bool) -> tuple[float, float]:
+def _medium_logit(frames: Sequence[FrameScore], still: bool) -> tuple[float, float]:
     """The medium's logit and its standard error: within frames and, in a video, between them."""
     logits = np.array([frame.logit for frame in frames])
-    within = float(np.mean(np.square(spreads)))
+    within = float(np.mean(np.square([frame.spread for frame in frames])))
     if still:
         return float(logits[0]), within**0.5
     between = float(logits.var(ddof=1)) if len(logits) > 1 else 0.0

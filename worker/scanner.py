@@ -7,11 +7,13 @@ with Scanner(load_settings()) as scanner:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +32,15 @@ from provenance.examine import reader
 from provenance.trust import TrustStore
 from worker import batching
 from worker.decide import Detector, decide, unable
-from worker.decoding import DecodeAhead, Fetched
-from worker.scan import Examination, Lens, examine
+from worker.decoding import DecodeAhead, Fetched, OpenMedium, Opens
+from worker.findings import Findings, Scores
+from worker.parts import Long, Looked, Part, Whole, parts_of
+from worker.scan import Examination, Lens, PartExamination, examine, examine_part, examine_whole
 from worker.settings import Settings, load_settings
 
 OnFrame = Callable[[str, int, int], None]
+Result = TypeVar("Result")
+Found = TypeVar("Found", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,12 @@ class Scanned:
         path = str(report.media["path"])
         reason = report.reason and replace(report.reason, message=report.reason.message.replace(path, name))
         return replace(self, report=replace(report, media={**report.media, "path": name}, reason=reason))
+
+
+class Examines(Protocol[Found]):
+    """How a fetched medium is looked at, or why it is not."""
+
+    def __call__(self, medium: Fetched) -> Generator[Pixels, Scores, Found] | MediaError: ...
 
 
 class Scanner:
@@ -118,48 +130,96 @@ class Scanner:
 
     def scan_all(self, paths: Iterable[str]) -> Generator[Scanned]:
         """The report on each file, in order; a file that cannot be examined has a report that says so."""
-        ahead = DecodeAhead(
-            paths,
-            lambda path: self._pool.open(path, self.sampling),
-            asks=lambda path: examine_provenance(self._pool, path),
-            threads=self.settings.decoders,
-        )
-        try:
-            for outcome in batching.run(
-                _Examinations(ahead, self._examine), self._session.run, batch=self.settings.batch
-            ):
-                yield self._scanned(outcome)
-                ahead.release(outcome.key)
-        finally:
-            ahead.close()
+        for outcome in self._run(paths, self._open, self._examine):
+            yield self._scanned(outcome.key, outcome.result, outcome.timings)
+
+    def scan_or_cut(self, paths: Iterable[str]) -> Generator[Scanned | Long]:
+        """As `scan_all`, but of a video worth several shards only the parts that it may be cut into."""
+        for outcome in self._run(paths, self._open, self._examine_if_short):
+            if isinstance(outcome.result, Long):
+                yield outcome.result
+            else:
+                yield self._scanned(outcome.key, outcome.result, outcome.timings)
+
+    def scan_part(self, path: str, part: Part) -> Looked | MediaError:
+        """What is seen in a part of a video."""
+        (outcome,) = self._run([path], partial(self._open, part=part), self._examine_part, asked=False)
+        if isinstance(outcome.result, MediaError):
+            return outcome.result
+        return Looked(outcome.result, outcome.key.coverage, _timings(outcome.key, outcome.timings))
+
+    def scan_whole(self, path: str, whole: Whole) -> Scanned:
+        """The report on a video that was looked at in parts."""
+
+        def conclude(medium: Fetched) -> Examination | MediaError:
+            seen = whole.looked
+            if isinstance(seen, MediaError):
+                return seen
+            return examine_whole(medium, self._lens, seen.frames, seen.coverage)
+
+        opens = partial(self._open, part=whole.around, sha256=whole.sha256)
+        (outcome,) = self._run([path], opens, conclude)
+        before = {} if isinstance(whole.looked, MediaError) else whole.looked.timings
+        return self._scanned(outcome.key, outcome.result, outcome.timings, before)
 
     def unable(self, path: str, error: MediaError) -> Scanned:
         """The report on a path that could not even be tried."""
         return Scanned(unable(path, error, self.detector))
 
-    def _examine(self, medium: Fetched) -> Examination:
-        hear = self._on_frame
-        return examine(
-            medium, self._lens, None if hear is None else lambda done, of: hear(medium.path, done, of)
-        )
+    def _run(
+        self, paths: Iterable[str], opens: Opens, examine: Examines[Result], *, asked: bool = True
+    ) -> Generator[batching.Outcome[Fetched, Result]]:
+        """What came of each examination; with `asked`, each file is asked what it declares of itself."""
+        asks = partial(examine_provenance, self._pool) if asked else None
+        ahead = DecodeAhead(paths, opens, asks=asks, threads=self.settings.decoders)
+        try:
+            for outcome in batching.run(
+                _Examinations(ahead, examine), self._session.run, batch=self.settings.batch
+            ):
+                yield outcome
+                ahead.release(outcome.key)
+        finally:
+            ahead.close()
 
-    def _scanned(self, outcome: batching.Outcome[Fetched]) -> Scanned:
-        medium, path = outcome.key, outcome.key.path
-        timings = {
-            "provenance_ms": 1000 * medium.declared_seconds,
-            "decode_ms": 1000 * medium.seconds,
-            **outcome.timings,
-        }
-        timings["look_ms"] -= 1000 * medium.waited  # counted as decoding already
-        timings["total_ms"] = sum(timings.values())
-        if isinstance(outcome.result, MediaError):
+    def _open(self, path: str, part: Part | None = None, sha256: str = "") -> OpenMedium:
+        medium = self._pool.open(path, replace(self.sampling, part=part))
+        if sha256:  # known from when the whole was opened
+            medium.info = replace(medium.info, sha256=sha256)
+        return medium
+
+    def _examine(self, medium: Fetched) -> Examination:
+        return examine(medium, self._lens, self._hearing(medium))
+
+    def _examine_part(self, medium: Fetched) -> PartExamination:
+        return examine_part(medium, self._lens, self._hearing(medium))
+
+    def _examine_if_short(self, medium: Fetched) -> Generator[Pixels, Scores, Findings | Long]:
+        parts = parts_of(medium.info, self._lens.tiles_per_frame, self.settings.part_tiles)
+        if parts:
+            return Long(medium.info, parts)
+        return (yield from self._examine(medium))
+
+    def _hearing(self, medium: Fetched) -> Callable[[int, int], None] | None:
+        hear = self._on_frame
+        return None if hear is None else lambda done, of: hear(medium.path, done, of)
+
+    def _scanned(
+        self,
+        medium: Fetched,
+        result: Findings | MediaError,
+        timings: Mapping[str, float],
+        before: Mapping[str, float] | None = None,
+    ) -> Scanned:
+        """The report; `before` is what was spent on the medium in parts."""
+        path, spent = medium.path, _timings(medium, timings)
+        for stage, milliseconds in (before or {}).items():
+            spent[stage] += milliseconds
+        if isinstance(result, MediaError):
             info = medium.info if medium.error is None else None
-            report = unable(
-                path, outcome.result, self.detector, info=info, timings=timings, declared=medium.declared
-            )
-            return Scanned(report)
-        findings = replace(outcome.result, info=replace(outcome.result.info, path=path))
-        decision = decide(findings, self.detector, timings, medium.declared)
+            declared = medium.declared
+            return Scanned(unable(path, result, self.detector, info=info, timings=spent, declared=declared))
+        findings = replace(result, info=replace(result.info, path=path))
+        decision = decide(findings, self.detector, spent, medium.declared)
         return Scanned(decision.report, findings.preview, decision.heat)
 
 
@@ -185,14 +245,25 @@ def calibration_of(entry: ModelEntry) -> Calibration:
         ) from None
 
 
+def _timings(medium: Fetched, timings: Mapping[str, float]) -> dict[str, float]:
+    """The milliseconds a medium took by stage, and in all."""
+    spent = {
+        "provenance_ms": 1000 * medium.declared_seconds,
+        "decode_ms": 1000 * medium.seconds,
+        **timings,
+    }
+    spent["look_ms"] -= 1000 * medium.waited  # counted as decoding already
+    return {**spent, "total_ms": sum(spent.values())}
+
+
 @dataclass(frozen=True)
-class _Examinations:
+class _Examinations(Generic[Result]):
     """Fetched media as the examinations that `batching.run` drives."""
 
     ahead: DecodeAhead
-    examine: Callable[[Fetched], Examination]
+    examine: Examines[Result]
 
-    def take(self, wait: bool) -> tuple[Fetched, Examination | MediaError] | None:
+    def take(self, wait: bool) -> tuple[Fetched, Generator[Pixels, Scores, Result] | MediaError] | None:
         medium = self.ahead.take(wait)
         if medium is None:
             return None

@@ -106,6 +106,13 @@ class Settings(BaseSettings):
         _LIMITS.child_memory_bytes, ge=1, description="memory of one decode child"
     )
 
+    part_tiles: int = Field(
+        2_500,
+        ge=0,
+        description="a long video is cut among workers into parts of at least so much work, in tiles of the "
+        "detector; 0 never cuts one",
+    )
+
     host: str = Field("127.0.0.1", description="the address the service listens on")
     port: int = Field(8700, ge=0, le=65535, description="its port; 0 takes a free one")
     hosts: str = Field(

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from evidence.errors import ModelError, StoreError
+from worker.jobs.cutting import PART, cut, frames_seen
 from worker.jobs.leases import Leases
 from worker.jobs.model import Lane, Lease
 from worker.jobs.store import JobStore
@@ -88,7 +89,7 @@ class Workman:
         Raises StoreError; what was claimed then is claimed again by somebody when its lease is over.
         """
         leases = self._claim(CLAIMED) if shard is None else self._claim(1, shard)
-        if shard is not None and leases and leases[0].attempt == 1:
+        if shard is not None and leases and leases[0].attempt == 1 and leases[0].kind != PART:
             leases += self._claim(CLAIMED - 1)
         self._keeper.hold(leases)
         left = {lease.token: lease for lease in leases}
@@ -109,8 +110,10 @@ class Workman:
         )
 
     def _hand_in(self, outcome: Outcome) -> None:
-        if outcome.result is not None:
-            result = outcome.result
+        result = outcome.result
+        if result is not None and outcome.parts:
+            self._patiently(lambda: cut(self._store, outcome.lease, result, outcome.parts))
+        elif result is not None:
             self._patiently(lambda: self._leases.complete(outcome.lease, result))
         else:
             cause = outcome.cause or {}
@@ -129,6 +132,8 @@ class Workman:
 
     def _tell(self, lease: Lease, done: int, of: int) -> None:
         with contextlib.suppress(StoreError):  # news only; the job may have been deleted just now
+            if lease.parent is not None:
+                done, of = frames_seen(self._store, lease, done), lease.payload["of"]
             self._store.note(lease.job, "frame", {"done": done, "of": of})
 
 

@@ -37,7 +37,9 @@ class Tally:
             self._known.move_to_end(job.id)
             while len(self._known) > _MOST_JOBS:
                 self._known.popitem(last=False)
-        rows = select(shards.c.position, shards.c.state).where(shards.c.job == job.id)
+        rows = select(shards.c.position, shards.c.state).where(
+            shards.c.job == job.id, shards.c.parent.is_(None)
+        )
         with translated(), reading(self._store.engine) as connection:
             states = {row[0]: row[1] for row in connection.execute(rows)}
         for position in sorted(states):

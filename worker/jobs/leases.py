@@ -13,8 +13,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, update
 
+from worker.jobs.cutting import PART, part_ended_in
 from worker.jobs.engine import reading, translated, writing
 from worker.jobs.model import Depth, Held, JobState, Lane, Lease, Plain, ShardState
 from worker.jobs.schema import jobs, shards
@@ -46,7 +47,9 @@ class Leases:
         lanes: Sequence[Lane] = tuple(Lane),
         shard: int | None = None,
     ) -> list[Lease]:
-        """Up to `count` ready shards of these kinds, most urgent lane first, oldest first in a lane.
+        """Up to `count` ready shards of these kinds, most urgent lane first.
+
+        In a lane the oldest go first, and parts of videos after what is whole: they are many.
 
         With `shard`, that one or none.
         """
@@ -59,7 +62,7 @@ class Leases:
                 shards.c.lane.in_([int(lane) for lane in lanes]),
                 due_by(now),
             )
-            .order_by(shards.c.lane, shards.c.due, shards.c.id)
+            .order_by(shards.c.lane, shards.c.parent.is_not(None), shards.c.due, shards.c.id)
             .limit(count)
             .with_for_update(skip_locked=True)
         )
@@ -78,6 +81,8 @@ class Leases:
                     attempt=row.attempts + 1,
                     token=uuid.uuid4().hex,
                     until=now + seconds,
+                    parent=row.parent,
+                    so_far=None if row.result is None else json.loads(row.result),
                 )
                 for row in found
             ]
@@ -133,7 +138,7 @@ class Leases:
                 )
             ).rowcount
             if counted:
-                self.store.count_down(connection, lease.job)
+                self._count(connection, lease.job, lease.parent)
             return bool(counted)
 
     def fail(self, lease: Lease, cause: Plain, *, final: bool = False) -> bool:
@@ -218,11 +223,19 @@ class Leases:
                     lease_until=None,
                     told=0.0,
                 )
-            ).rowcount
-            if counted and dead:
+                .returning(shards.c.parent)
+            ).first()
+            if counted is not None and dead:
                 self.store.note_in(connection, job, "shard_dead", cause)
-                self.store.count_down(connection, job, dead=1)
-            return bool(counted)
+                self._count(connection, job, counted.parent, dead=1)
+            return counted is not None
+
+    def _count(self, connection: Connection, job: str, parent: int | None, *, dead: int = 0) -> None:
+        """A shard ended: one less that its job waits for, or the whole that it is a part of."""
+        if parent is None:
+            self.store.count_down(connection, job, dead=dead)
+        else:
+            part_ended_in(connection, parent, self.store.clock())
 
 
 def _text(result: Plain) -> str:
@@ -252,7 +265,10 @@ def due_by(now: float) -> ColumnElement[bool]:
 
 
 def _together(found: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
-    """Those of the found shards that may share a worker's fate: the first, if it was tried before."""
-    if found and found[0].attempts:
+    """Those of the found shards that may share a worker's fate.
+
+    The first alone, if it was tried before or is a part of a video, since its others are for other workers.
+    """
+    if found and (found[0].attempts or found[0].kind == PART):
         return found[:1]
-    return [row for row in found if not row.attempts]
+    return [row for row in found if not row.attempts and row.kind != PART]

@@ -41,6 +41,7 @@ class ShardState(StrEnum):
 
     READY = "ready"
     LEASED = "leased"
+    WAITING = "waiting"  # for parts of it, which other workers may do
     DONE = "done"
     DEAD = "dead"  # its attempts are used up; `cause` says why
     CANCELLED = "cancelled"
@@ -100,7 +101,11 @@ class Shard:
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to work on one shard until `until`, unless it is renewed; `token` proves it."""
+    """The right to work on one shard until `until`, unless it is renewed; `token` proves it.
+
+    `parent` is the shard that this one is a part of. `so_far` is what was known of a shard when it was cut
+    into parts: they have ended.
+    """
 
     shard: int
     job: str
@@ -111,6 +116,8 @@ class Lease:
     attempt: int
     token: str
     until: float
+    parent: int | None = None
+    so_far: Plain | None = None
 
 
 @dataclass(frozen=True)

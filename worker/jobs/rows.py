@@ -42,7 +42,7 @@ def to_shard(row: Row[Any]) -> Shard:
         state=ShardState(row.state),
         payload=json.loads(row.payload),
         attempts=row.attempts,
-        result=None if row.result is None else json.loads(row.result),
+        result=json.loads(row.result) if row.result and row.state == ShardState.DONE.value else None,
         cause=None if row.cause is None else json.loads(row.cause),
     )
 

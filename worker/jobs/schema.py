@@ -66,9 +66,13 @@ shards = Table(
     Column("result", Text),
     Column("cause", Text),
     Column("told", Float, nullable=False, server_default="0"),  # when a broker was told of it
+    Column("parent", BigInteger),  # the shard that waits for this part of it
+    Column("waits", Integer, nullable=False, server_default="0"),  # parts of it that have not ended
+    Column("frames", Integer, nullable=False, server_default="0"),  # of a part: looked at so far
     UniqueConstraint("job", "position"),
     Index("shards_to_claim", "state", "kind", "lane", "due", "id"),
     Index("shards_by_lease", "state", "lease_until"),
+    Index("shards_by_parent", "parent"),
 )
 
 events = Table(

@@ -66,8 +66,10 @@ def existing(engine: Engine, candidates: Collection[str]) -> set[str]:
 
 def is_open(engine: Engine, job: str) -> bool:
     """Whether more shards may come: the job waits for more than those it has."""
-    going = (ShardState.READY.value, ShardState.LEASED.value)
-    counted = select(func.count()).where(shards.c.job == job, shards.c.state.in_(going))
+    going = (ShardState.READY.value, ShardState.LEASED.value, ShardState.WAITING.value)
+    counted = select(func.count()).where(
+        shards.c.job == job, shards.c.state.in_(going), shards.c.parent.is_(None)
+    )
     with translated(), reading(engine) as connection:
         waiting = connection.execute(counted).scalar_one()
         remaining: int = connection.execute(select(jobs.c.remaining).where(jobs.c.id == job)).scalar_one()

@@ -133,7 +133,7 @@ class JobStore:
         """End a job that has not ended: nobody claims its shards any more, and held leases are lost."""
         with translated(), writing(self.engine) as connection:
             self._job(connection, job, tenant)
-            going = (ShardState.READY.value, ShardState.LEASED.value)
+            going = (ShardState.READY.value, ShardState.LEASED.value, ShardState.WAITING.value)
             connection.execute(
                 update(shards)
                 .where(shards.c.job == job, shards.c.state.in_(going))
@@ -150,7 +150,11 @@ class JobStore:
                 return 0
             revived = connection.execute(
                 update(shards)
-                .where(shards.c.job == job, shards.c.state == ShardState.DEAD.value)
+                .where(
+                    shards.c.job == job,
+                    shards.c.state == ShardState.DEAD.value,
+                    shards.c.parent.is_(None),
+                )
                 .values(state=ShardState.READY.value, attempts=0, due=self.clock(), cause=None, told=0.0)
             ).rowcount
             if revived:
