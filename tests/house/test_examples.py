@@ -47,6 +47,22 @@ def test_scan_image_says_why_there_is_no_verdict(tmp_path: Path) -> None:
     assert "Traceback" not in run.stderr
 
 
+def test_sign_and_verify_signs_a_copy_and_says_what_it_declares(
+    tmp_path: Path, photo_jpeg: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOUCHSTONE_DATA_DIR", str(tmp_path / "data"))
+    (tmp_path / "a.jpg").write_bytes(photo_jpeg.read_bytes())
+
+    run = _run("sign_and_verify.py", tmp_path / "a.jpg")
+
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines() == [
+        str(tmp_path / "a.signed.jpg"),
+        "Content Credentials hold, signed by somebody no trust list knows.",
+        "Declared as made by a machine (trainedAlgorithmicMedia).",
+    ]
+
+
 def test_scan_folder_lists_every_file_and_goes_on_past_a_broken_one(
     tmp_path: Path, photo_jpeg: Path, photo_png: Path
 ) -> None:
