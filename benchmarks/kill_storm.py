@@ -230,9 +230,11 @@ def _count(store: JobStore, jobs: list[str], calm: list[dict[str, Any]]) -> dict
             found["attempts"] += shard.attempts
             found["given_up"] += shard.state is ShardState.DEAD
             if shard.result is not None:
-                same = _comparable(shard.result["report"]) == calm[number % len(calm)]
-                found["different"] += not same
-    return dict(found)
+                report, expected = _comparable(shard.result["report"]), calm[number % len(calm)]
+                found["different"] += report != expected
+                for name in sorted(expected):
+                    found[f"different: {name}"] += report.get(name) != expected[name]
+    return {name: count for name, count in found.items() if count or ":" not in name}
 
 
 def _comparable(report: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from evidence.errors import DecoderCrashed, DecodeTimeout, EmptyMedia, LimitExceeded
 from evidence.inquiry import Reader
 from evidence.sandbox import DecoderPool
+from evidence.wire import Message
 from provenance.c2pa import UNREADABLE, CredentialReader
 from provenance.credentials import Credentials, Problem
 from provenance.formats import media_type
@@ -59,10 +60,16 @@ def reader(trust: TrustStore, extra: Sequence[TrustList] = ()) -> Reader:
 
 
 def examine(pool: DecoderPool, path: str) -> Declared:
-    """What a file, or its sidecar, declares; a pool that was given `reader`. Raises UnreadableMedia."""
-    beside = sidecar_of(Path(path))
+    """What a file, or its sidecar, declares; a pool that was given `reader`. Raises UnreadableMedia.
+
+    A reading process that dies may have been killed for another reason than the file: it is asked again, and
+    only what ends a second one too is the file's.
+    """
     try:
-        said = pool.read(path, *([] if beside is None else [beside]))
+        try:
+            said = _said(pool, path)
+        except DecoderCrashed:
+            said = _said(pool, path)
     except EmptyMedia:
         return Declared()
     except (DecoderCrashed, DecodeTimeout, LimitExceeded) as error:
@@ -84,3 +91,8 @@ def sidecar_of(path: Path) -> Path | None:
         except (OSError, ValueError):  # a name that cannot be one, a folder that may not be looked into
             continue
     return None
+
+
+def _said(pool: DecoderPool, path: str) -> Message:
+    beside = sidecar_of(Path(path))
+    return pool.read(path, *([] if beside is None else [beside]))

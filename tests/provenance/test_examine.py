@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.signable import make
-from evidence.errors import UnreadableMedia
+from evidence.errors import DecoderCrashed, UnreadableMedia
 from evidence.inquiry import Reader
 from evidence.limits import DecodeLimits
 from evidence.sandbox import DecoderPool
+from evidence.wire import Message
 from provenance.c2pa import UNREADABLE
 from provenance.examine import Declared, examine, reader, sidecar_of
 from provenance.signing import Statement, sign_file
@@ -83,6 +84,32 @@ def test_a_file_that_the_library_cannot_stand_has_unreadable_credentials(word: s
 
     assert found.state == "invalid"
     assert codes(found) == [UNREADABLE]
+
+
+class Killed:
+    """A pool whose children are killed the first `times` that they are asked."""
+
+    def __init__(self, pool: DecoderPool, times: int) -> None:
+        self.pool, self.left = pool, times
+
+    def read(self, *paths: str) -> Message:
+        if self.left:
+            self.left -= 1
+            raise DecoderCrashed("The decoder ended by SIGKILL.")
+        return self.pool.read(*paths)
+
+
+def test_a_child_that_is_killed_by_chance_accuses_no_file(
+    pool: DecoderPool, authority: Authority, tmp_path: Path
+) -> None:
+    medium = tmp_path / "photo.jpg"
+    medium.write_bytes(signed(make("image/jpeg"), "image/jpeg", key_of(authority.issue())))
+    path = str(medium)
+    expected = examine(pool, path)
+
+    assert expected.credentials.state == "trusted"
+    assert examine(Killed(pool, 1), path) == expected  # type: ignore[arg-type]
+    assert codes(examine(Killed(pool, 2), path).credentials) == [UNREADABLE]  # type: ignore[arg-type]
 
 
 def test_files_without_anything_declare_nothing_and_missing_ones_are_errors(
