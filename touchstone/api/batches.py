@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -31,6 +32,7 @@ from touchstone.api.access import Reading, Writing
 from touchstone.api.events import After, LastEventId
 from touchstone.api.manifests import folder_items, items_of, places_of, read_manifest
 from touchstone.api.pages import Cursor, Limit, cursor_behind, number_of, place_of
+from touchstone.api.rows import printable
 from touchstone.api.scans import IdempotencyKey, Prefer, form_schema
 from touchstone.api.schemas import (
     Batch,
@@ -43,7 +45,7 @@ from touchstone.api.schemas import (
     State,
 )
 from touchstone.api.service import Desk
-from touchstone.api.uploads import Upload, receive_form
+from touchstone.api.uploads import FILE_FIELD, Shape, Upload, receive_form
 from touchstone.report.batch import reports
 from touchstone.report.csv import CLIENT_REF, COLUMNS, row_of
 from touchstone.report.jsonl import line_of
@@ -55,11 +57,23 @@ from worker.requests import BatchItem, BatchRequest, ScanOptions, open_batch
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 KIND = "batch"
 
+MEDIA_FIELD = "media"
+MOST_MEDIA = 10_000  # that come along with one form
+_SHAPE = Shape({FILE_FIELD: 1, MEDIA_FIELD: MOST_MEDIA}, kept=(MEDIA_FIELD,))
+
+
+def _form() -> dict[str, Any]:
+    schema = form_schema(BatchForm, "The manifest: CSV, JSONL or JSON; or else the media themselves.")
+    file = {"type": "string", "format": "binary"}
+    media = {"type": "array", "maxItems": MOST_MEDIA, "items": file}
+    return {**schema, "properties": {**schema["properties"], MEDIA_FIELD: media}, "required": []}
+
+
 _BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            "multipart/form-data": {"schema": form_schema(BatchForm, "The manifest: CSV, JSONL or JSON.")},
+            "multipart/form-data": {"schema": _form()},
             "application/json": {"schema": BatchByItems.model_json_schema()},
         },
     }
@@ -74,26 +88,36 @@ async def create_batch(
     idempotency_key: IdempotencyKey = "",
     prefer: Prefer = "",
 ) -> Batch:
-    """Scan many media: a manifest as `file` of a form, or JSON with `items` or a `folder` of the server.
+    """Scan many media: a form with the `media` or with a manifest as `file`; JSON with `items` or a `folder`.
 
     Paths and folders need the scope admin and must lie in TOUCHSTONE_FOLDERS. A row that makes no sense is
     a row of the result that says why; the others are scanned.
     """
     await run_in_threadpool(desk.may_submit)
+    uploads: list[Upload] = []
     if is_json(request):
         body = BatchByItems.model_validate_json(await read_json(request, desk))
         asked: BatchForm = body
         digest = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
         rows = None if body.items is None else list(body.items)
     else:
+        room, media = desk.service.quotas.room, desk.service.media
         with ExitStack() as opened:
-            form = await receive_form(request, desk.service.media, opened)
-            if form.file is None:
-                raise RequestError("The form has no file named 'file'.", "Send the manifest as one.")
+            form = await receive_form(request, media, opened, _SHAPE, before_file=room)
             asked = BatchForm.model_validate({name: value for name, value in form.fields.items() if value})
-            digest = form.file.medium.sha256
-            rows = await run_in_threadpool(_manifest, desk, form.file)
-    job = await run_in_threadpool(_accept, desk, asked, rows, digest, idempotency_key)
+            manifest, uploads = next(iter(form.of(FILE_FIELD)), None), form.of(MEDIA_FIELD)
+            if (manifest is None) == (not uploads):
+                raise RequestError(
+                    "The form has a manifest and media, or neither.",
+                    f"Send the manifest as {FILE_FIELD!r}, or the media themselves as {MEDIA_FIELD!r}.",
+                )
+            if manifest is None:
+                rows = [{"sha256": one.medium.sha256, "name": one.filename} for one in uploads]
+                digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+            else:
+                digest = manifest.medium.sha256
+                rows = await run_in_threadpool(_manifest, desk, manifest)
+    job = await run_in_threadpool(_accept, desk, asked, rows, digest, idempotency_key, uploads)
     job = await answered(request, response, desk, job, router.prefix)
     return await run_in_threadpool(batch_views.batch, desk, job)
 
@@ -222,12 +246,18 @@ def _manifest(desk: Desk, upload: Upload) -> list[Any]:
     return list(read_manifest(upload.medium.read(), upload.filename))
 
 
-def _accept(desk: Desk, asked: BatchForm, rows: list[Any] | None, digest: str, key: str) -> Job:
+def _accept(
+    desk: Desk, asked: BatchForm, rows: list[Any] | None, digest: str, key: str, uploads: list[Upload]
+) -> Job:
     check_model(desk, asked.model)
     places = places_of(desk, asked.folder)
     if rows is None and not places.folder:
         raise RequestError("The batch names neither items nor a folder.", "Name one of them.")
-    items: list[BatchItem] = folder_items(places) if rows is None else items_of(desk, rows, places)
+    items: list[BatchItem]
+    if uploads:
+        items = [BatchItem(printable(one.filename) or "unnamed", sha256=one.medium.sha256) for one in uploads]
+    else:
+        items = folder_items(places) if rows is None else items_of(desk, rows, places)
     job, _ = open_batch(
         desk.store,
         BatchRequest(

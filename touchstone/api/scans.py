@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from starlette.concurrency import run_in_threadpool
 
 from evidence.errors import UsageError
@@ -26,7 +27,6 @@ from touchstone.api.schemas import (
     Scans,
     State,
     Taken,
-    VerdictWord,
 )
 from touchstone.api.service import Desk
 from touchstone.api.uploads import FILE_FIELD
@@ -95,7 +95,12 @@ def list_scans(
     limit: Limit = 50,
     cursor: Cursor = None,
     state: State | None = None,
-    verdict: VerdictWord | None = None,
+    verdict: Annotated[
+        Literal["fake", "real", "uncertain", "none"] | None,
+        Query(description="`none` ended without a verdict."),
+    ] = None,
+    since: Annotated[AwareDatetime | None, Query(description="Handed in at this time or later.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Handed in before this time.")] = None,
     name: Annotated[Name | None, Query(description="A part of the name, in any case.")] = None,
     client_ref: Annotated[ClientRef | None, Query(description="Exactly this reference.")] = None,
 ) -> Scans:
@@ -104,6 +109,8 @@ def list_scans(
         KIND,
         state=None if state is None else JobState(state),
         verdict=verdict,
+        since=_seconds(since),
+        until=_seconds(until),
         name=name,
         client_ref=client_ref,
         before=place_of(cursor),
@@ -190,6 +197,11 @@ def _same(desk: Desk, old: Job, model: str) -> Asked:
             }
         ),
     )
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    """Seconds since the epoch; half a microsecond less, since `created` is kept finer than it is shown."""
+    return None if moment is None else moment.timestamp() - 5e-7
 
 
 def _view(desk: Desk, job: Job) -> Scan:

@@ -39,10 +39,14 @@ class Upload:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a form may hold: how many files of each field, and the fields that may come more than once."""
+    """What a form may hold: how many files of each field, and the fields that may come more than once.
+
+    The files of `kept` fields get their places one by one, so that any number of them needs no memory.
+    """
 
     files: Mapping[str, int] = field(default_factory=lambda: {FILE_FIELD: 1})
     many: Collection[str] = ()
+    kept: Collection[str] = ()
 
 
 @dataclass
@@ -95,7 +99,7 @@ async def receive_form(
                 small = False
                 await run_in_threadpool(reader.feed, bytes(gathered))
                 gathered.clear()
-        if small:  # neither the disk nor another thread is needed
+        if small and not shape.kept:  # neither the disk nor another thread is needed
             return reader.finish(bytes(gathered))
         return await run_in_threadpool(reader.finish, bytes(gathered))
     except ClientDisconnect:
@@ -228,6 +232,8 @@ class _Reader:
             medium, self._receiving = self._receiving, None
             # What a browser sends for a file that nobody chose.
             if self._filename or medium.size_bytes or self._name == FILE_FIELD:
+                if self._name in self._shape.kept:
+                    medium.finish()
                 self.form.files.append(Upload(self._name, self._filename, medium))
             return
         value = self._value.decode("utf-8", "replace")

@@ -32,7 +32,7 @@ class Row:
         said = {**(item.get("report") or {}), **{name: value for name, value in item.items() if value}}
         reason = item.get("error") or said.get("reason")
         return cls(
-            id=str(item.get("scan") or item.get("id") or ""),
+            id=str(item["position"] if "position" in item else item["id"]),
             name=str(item.get("name") or item.get("client_ref") or ""),
             state=str(item.get("state") or "done"),
             created=item.get("created"),
@@ -47,6 +47,12 @@ class Row:
     def kind(self) -> str:
         """The verdict, or none: the name of its colour and its sign."""
         return self.verdict if self.verdict in _WORDS else "none"
+
+    @property
+    def remark(self) -> str:
+        """Why there is no clear verdict: the first sentence of the reason."""
+        said = self.reason.message if self.reason else ""
+        return f"{said.partition('. ')[0].rstrip('.')}." if said else ""
 
     @property
     def over(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlencode
@@ -23,11 +24,18 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/scans")
 async def history(
-    request: Request, cursor: str = "", state: str = "", verdict: str = "", name: str = ""
+    request: Request,
+    cursor: str = "",
+    state: str = "",
+    verdict: str = "",
+    name: str = "",
+    since: str = "",
+    until: str = "",
 ) -> HTMLResponse:
-    """Every scan, the latest first."""
-    asked = {"state": state, "verdict": verdict, "name": name}
-    found = await Inside(request).get("/v1/scans", limit=PAGE, cursor=cursor, **asked)
+    """Every scan, the latest first; `since` and `until` are days, both of them included."""
+    asked = {"state": state, "verdict": verdict, "name": name, "since": since, "until": until}
+    days = {"since": _midnight(since), "until": _midnight(until, days=1)}
+    found = await Inside(request).get("/v1/scans", limit=PAGE, cursor=cursor, **(asked | days))
     return render(
         request,
         "scans.html",
@@ -86,6 +94,15 @@ async def delete(request: Request, scan_id: str) -> RedirectResponse:
     """Remove a scan with its file and pictures."""
     await Inside(request).delete(f"/v1/scans/{scan_id}")
     return _on_to("/scans")
+
+
+def _midnight(day: str, days: int = 0) -> str:
+    """The beginning of a day in UTC, or of one some days later; what is no day goes on to be refused."""
+    try:
+        at = datetime.combine(date.fromisoformat(day) + timedelta(days), time(), UTC)
+    except (ValueError, OverflowError):
+        return day
+    return at.isoformat()
 
 
 def _on_to(address: str) -> RedirectResponse:

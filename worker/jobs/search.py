@@ -17,9 +17,11 @@ from worker.jobs.schema import events, jobs, shards
 
 @dataclass(frozen=True)
 class Search:
-    """What is wanted: all jobs of a kind, or only some states, verdicts, names or references.
+    """What is wanted: all jobs of a kind, or only some states, verdicts, names, references or times.
 
-    `name` is a part of the name, in any case; `before` is (created, id) of the last one of the page before.
+    `verdict` "none" is of jobs that have ended without one, `name` a part of the name, in any case. `since`
+    and `until` are seconds since the epoch, `until` past the end. `before` is (created, id) of the last one
+    of the page before.
     """
 
     kind: str
@@ -27,6 +29,8 @@ class Search:
     verdict: str | None = None
     name: str | None = None
     client_ref: str | None = None
+    since: float | None = None
+    until: float | None = None
     before: tuple[float, str] | None = None
     limit: int = 50
 
@@ -41,7 +45,13 @@ def find_jobs(engine: Engine, tenant: str, search: Search) -> list[tuple[Job, Sh
     if search.verdict is not None:
         first = (shards.c.job == jobs.c.id) & (shards.c.position == 0)
         said = _inside(engine, shards.c.result, "report", "verdict")
-        wanted = wanted.join(shards, first).where(said == search.verdict)
+        ended = jobs.c.state.in_((JobState.DONE.value, JobState.FAILED.value))
+        is_it = said.is_(None) & ended if search.verdict == "none" else said == search.verdict
+        wanted = wanted.join(shards, first).where(is_it)
+    if search.since is not None:
+        wanted = wanted.where(jobs.c.created >= search.since)
+    if search.until is not None:
+        wanted = wanted.where(jobs.c.created < search.until)
     if search.name is not None:
         name = func.lower(_inside(engine, jobs.c.request, "name"))
         wanted = wanted.where(name.contains(search.name.lower(), autoescape=True))

@@ -180,3 +180,25 @@ def test_a_batch_with_a_key_is_accepted_once_and_deleted_whole(api: Api) -> None
     assert api.http.delete(f"/v1/batches/{batch}").json()["deleted"]
     problem(api.http.get(f"/v1/batches/{batch}"), 404, "no_such_job")
     problem(api.http.get(f"/v1/scans/{batch}"), 404, "no_such_job")
+
+
+def test_media_that_come_along_are_the_batch_under_the_names_they_came_with(api: Api) -> None:
+    files = [("media", (name, name.encode())) for name in ("press/a.jpg", "press/b.jpg", "b.jpg")]
+    answer = api.http.post("/v1/batches", files=files, data={"name": "press"})
+    assert answer.status_code == 202, answer.text
+    batch = answer.json()
+    assert (batch["name"], batch["total"]) == ("press", 3)
+
+    api.work_batch()
+
+    found = items(api, batch["id"])
+    assert [item["name"] for item in found] == ["press/a.jpg", "press/b.jpg", "b.jpg"]
+    assert {item["state"] for item in found} == {"done"}
+    api.http.delete(f"/v1/batches/{batch['id']}")
+    assert [path for path in api.service.media.folder.rglob("*") if path.is_file()] == []
+
+
+def test_a_form_has_a_manifest_or_media(api: Api) -> None:
+    both = [("file", ("m.csv", b"sha256\n")), ("media", ("a.jpg", b"a"))]
+    for files in (both, [("media", ("", b""))]):
+        problem(api.http.post("/v1/batches", files=files), 400, "bad_request")

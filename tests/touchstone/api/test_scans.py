@@ -192,3 +192,20 @@ def test_a_medium_that_is_no_picture_is_only_ever_saved(api: Api) -> None:
     answer = api.http.get(f"/v1/scans/{scan}/media")
     assert answer.headers["content-type"] == "application/octet-stream"
     assert answer.headers["content-disposition"] == "attachment"
+
+
+def test_scans_without_a_verdict_and_of_a_day_are_found(api: Api) -> None:
+    api.upload(b"one")
+    api.work()
+    failed = api.upload(b"two").json()
+    api.service.leases.fail(api.claim(), {"code": "decoder_crashed", "message": "It died."}, final=True)
+    api.upload(b"three")
+
+    def found(**asked: str) -> list[str]:
+        return [scan["id"] for scan in api.http.get("/v1/scans", params=asked).json()["items"]]
+
+    assert found(verdict="none") == [failed["id"]]
+    assert len(found(since=failed["created"])) == 2
+    assert len(found(until=failed["created"])) == 1
+    assert found(since="2999-01-01T00:00:00Z") == []
+    problem(api.http.get("/v1/scans", params={"since": "yesterday"}), 422, "invalid")

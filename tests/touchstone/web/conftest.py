@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from evidence.jpeg import encode_jpeg
 from evidence.medium import Pixels
@@ -29,6 +29,7 @@ from evidence.verdict import (
     Threshold,
     TimelinePoint,
 )
+from tests.touchstone.web.browsing import faults_of
 from tests.touchstone.web.stub import Stub
 
 THRESHOLD = Threshold("pooled", 0.86, 0.01, "held-out photographs", 1204)
@@ -104,14 +105,16 @@ def stub(tmp_path: Path, photo: Pixels, clip: Path) -> Stub:
     counts = {"fake": 1, "real": 1, "uncertain": 0, "none": 1}
     made.batches["night"] = {
         "id": "night", "name": "Archive", "state": "done", "created": 1_764_000_000.0, "finished": None,
-        "total": 3, "done": 3, "failed": 1, "counts": counts,
+        "total": 3, "done": 3, "failed": 2, "counts": counts,
     }  # fmt: skip
+    empty = {"code": "empty", "message": "It is empty."}
     made.items["night"] = [
-        {"position": 0, "name": "a.png", "state": "done", "verdict": "fake", "status": "ok",
-         "fake_probability": 0.97, "interval": [0.94, 0.99], "reason": None, "scan": "fake"},
-        {"position": 1, "name": "b.png", "state": "failed", 
-         "error": {"code": "empty", "message": "It is empty."}},
-    ]  # fmt: skip
+        _item(0, "a.png", report=plain_report("a.png")),
+        _item(1, "b.png", report=plain_report("b.png", None)),
+        _item(2, "c.png", "failed", error=empty),
+    ]
+    made.batches["day"] = made.batches["night"] | {"id": "day", "state": "running", "done": 1, "total": 2}
+    made.items["day"] = [_item(0, "a.png", report=plain_report("a.png")), _item(1, "b.png", "queued")]
     return made
 
 
@@ -157,6 +160,30 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture
+def address(stub: Stub, serve: Callable[[FastAPI], str]) -> str:
+    """Where the pages are."""
+    return serve(stub.app)
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    """A browser of its own."""
+    context = chromium.new_context()
+    context.set_default_timeout(10_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A window; the test fails on whatever the console calls an error, the policy's refusals among them."""
+    page = context.new_page()
+    faults = faults_of(page)
+    yield page
+    assert faults == []
+
+
 def _model(name: str, kind: str, **fields: Any) -> dict[str, Any]:
     made = {
         "name": name, "version": "1", "kind": kind, "sha256": "ef" * 32, "size_bytes": 1000, "default": True,
@@ -165,6 +192,10 @@ def _model(name: str, kind: str, **fields: Any) -> dict[str, Any]:
         "calibration": _CALIBRATION if kind == "detector" else None,
     }  # fmt: skip
     return made | fields
+
+
+def _item(position: int, name: str, state: str = "done", **fields: Any) -> dict[str, Any]:
+    return {"position": position, "name": name, "state": state, "report": None, "error": None} | fields
 
 
 def _made(role: str, name: str, before: str = "") -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
+from touchstone.api.pages import number_of
 from touchstone.web.pages import add_pages
 
 PICTURES = {"preview": "preview.jpg", "heat": "heat.png", "media": "media"}
@@ -31,6 +32,7 @@ class Stub:
         self.sent: list[tuple[str, str | tuple[str | None, bytes]]] = []
         self.asked: list[tuple[str, str]] = []
         self.events: dict[str, Iterable[tuple[str, dict[str, Any]]]] = {}
+        self.looked_for: dict[str, str] = {}
         self.locked = False
         self.app = self._app()
 
@@ -89,7 +91,10 @@ class Stub:
             return {"items": self.models, "next": None}
 
         @app.get("/v1/scans")
-        def scans(limit: int = 50, cursor: str = "", verdict: str = "", name: str = "") -> dict[str, Any]:
+        def scans(
+            request: Request, limit: int = 50, cursor: str = "", verdict: str = "", name: str = ""
+        ) -> dict[str, Any]:
+            self.looked_for = dict(request.query_params)
             found = [scan for scan in reversed(self.scans.values()) if name in scan["name"]]
             if verdict:
                 found = [scan for scan in found if (scan["report"] or {}).get("verdict") == verdict]
@@ -99,6 +104,9 @@ class Stub:
 
         @app.post("/v1/scans")
         async def submit(request: Request) -> JSONResponse:
+            if request.headers["content-type"] == "application/json":
+                asked = await request.json()
+                return JSONResponse(self.scan("closer", "queued", name=asked["name"]), 202)
             async with request.form() as form:
                 file = form["file"]
                 assert not isinstance(file, str)
@@ -147,9 +155,29 @@ class Stub:
             return self.batches[id]
 
         @app.get("/v1/batches/{id}/items")
-        def items(id: str, verdict: str = "") -> dict[str, Any]:
-            found = [item for item in self.items[id] if verdict in ("", item.get("verdict") or "none")]
-            return {"items": found, "next": None}
+        def items(id: str, verdict: str = "", limit: int = 50, cursor: str = "") -> dict[str, Any]:
+            after = number_of(cursor or None)
+            found = [
+                item
+                for item in self.items[id]
+                if verdict in ("", (item["report"] or {}).get("verdict") or "none")
+                and item["position"] > after
+            ]
+            return {"items": found[:limit], "next": None}
+
+        @app.get("/v1/media/{sha256}", response_model=None)
+        def medium(sha256: str) -> dict[str, Any] | JSONResponse:
+            kept = sha256 == "ab" * 32
+            return {"sha256": sha256} if kept else JSONResponse({"detail": "No such medium."}, 404)
+
+        @app.delete("/v1/batches/{id}")
+        def drop(id: str) -> dict[str, Any]:
+            return self.batches.pop(id)
+
+        @app.post("/v1/batches")
+        async def gather(request: Request) -> dict[str, Any]:
+            self.sent = await _parts(request)
+            return self.batches["night"]
 
         @app.post("/v1/batches/{id}/{step}")
         def change(id: str, step: str) -> dict[str, Any]:
@@ -161,13 +189,18 @@ class Stub:
 
         @app.post("/v1/generations")
         async def generate(request: Request) -> dict[str, Any]:
-            async with request.form() as form:
-                self.sent = [
-                    (name, value if isinstance(value, str) else (value.filename, await value.read()))
-                    for name, value in form.multi_items()
-                ]
+            self.sent = await _parts(request)
             return self.generation("made", "queued", model=dict(self.sent)["model"])
 
         @app.get("/v1/generations/{id}")
         def generation(id: str) -> dict[str, Any]:
             return self.generations[id]
+
+
+async def _parts(request: Request) -> list[tuple[str, str | tuple[str | None, bytes]]]:
+    """The fields and files of a form, in order."""
+    async with request.form() as form:
+        return [
+            (name, value if isinstance(value, str) else (value.filename, await value.read()))
+            for name, value in form.multi_items()
+        ]

@@ -7,18 +7,27 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from fastapi import FastAPI
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from tests.touchstone.web.browsing import faults_of, focused, go_to
 from tests.touchstone.web.conftest import plain_report
 from tests.touchstone.web.stub import Stub
 
 SCANS = ("fake", "real", "unclear", "damaged", "film", "waits", "runs", "broke", "stopped")
-PAGES = ("/", "/scans", "/batches", "/batches/night", "/models", "/key", "/scans/missing")
+PAGES = (
+    "/",
+    "/scans",
+    "/batches",
+    "/batches/night",
+    "/batches/day",
+    "/batches/night/items/0",
+    "/models",
+    "/key",
+    "/scans/missing",
+)
 PAGES += tuple(
     f"/generate?system={name}"
     for name in ("dots", "shades", "poet", "filler", "extender", "smiler", "turner")
@@ -28,30 +37,6 @@ PAGES += tuple(f"/scans/{name}" for name in SCANS)
 # What colours and width can break; the tree that the other rules read is the same.
 SEEN = {"runOnly": ["color-contrast", "target-size", "scrollable-region-focusable"]}
 Serve = Callable[[FastAPI], str]
-
-
-@pytest.fixture
-def address(stub: Stub, serve: Serve) -> str:
-    """Where the pages are."""
-    return serve(stub.app)
-
-
-@pytest.fixture
-def context(chromium: Browser) -> Iterator[BrowserContext]:
-    """A browser of its own."""
-    context = chromium.new_context()
-    context.set_default_timeout(10_000)
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    """A window; the test fails on whatever the console calls an error, the policy's refusals among them."""
-    page = context.new_page()
-    faults = _faults_of(page)
-    yield page
-    assert faults == []
 
 
 @pytest.mark.parametrize(
@@ -64,9 +49,9 @@ def test_axe_finds_no_fault_and_nothing_is_wider_than_the_window(
 ) -> None:
     with chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme) as context:
         page = context.new_page()
-        faults = _faults_of(page)
+        faults = faults_of(page)
         for path in PAGES:
-            _open(page, address + path)
+            go_to(page, address + path)
             page.evaluate("document.querySelectorAll('details').forEach((closed) => { closed.open = true; })")
             violations = Axe().run(page, options=rules).response["violations"]
             found = [(rule["id"], rule["nodes"][0]["target"]) for rule in violations]
@@ -98,16 +83,16 @@ def test_axe_would_find_a_fault(page: Page, address: str) -> None:
 
 
 def test_a_verdict_is_reached_with_the_keyboard_alone(page: Page, address: str) -> None:
-    _open(page, address)
+    go_to(page, address)
 
     page.keyboard.press("Tab")
-    assert _focused(page) == "Skip to content"
+    assert focused(page) == "Skip to content"
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "files"
     for _ in range(20):
         page.keyboard.press("Tab")
-        if _focused(page) == "clip.mp4":
+        if focused(page) == "clip.mp4":
             break
     page.keyboard.press("Enter")
 
@@ -192,7 +177,7 @@ def test_where_no_events_come_the_page_asks(page: Page, stub: Stub, address: str
 
 
 def test_one_file_leads_to_its_own_page(page: Page, address: str, photo_jpeg: Path) -> None:
-    _open(page, address)
+    go_to(page, address)
 
     page.locator("#files").set_input_files(photo_jpeg)
 
@@ -203,7 +188,7 @@ def test_one_file_leads_to_its_own_page(page: Page, address: str, photo_jpeg: Pa
 def test_several_files_are_followed_side_by_side(
     page: Page, stub: Stub, address: str, photo_jpeg: Path, photo_png: Path
 ) -> None:
-    _open(page, address)
+    go_to(page, address)
 
     page.locator("#files").set_input_files([photo_jpeg, photo_png])
     rows = page.locator("#queued li")
@@ -218,7 +203,7 @@ def test_several_files_are_followed_side_by_side(
 
 
 def test_a_paste_and_a_drop_are_taken_like_a_choice(page: Page, address: str) -> None:
-    _open(page, address)
+    go_to(page, address)
 
     page.evaluate(_HAND_IN, ["drop", "dataTransfer", ["a.png", "b.png"]])
     page.evaluate(_HAND_IN, ["paste", "clipboardData", ["c.png"]])
@@ -229,7 +214,7 @@ def test_a_paste_and_a_drop_are_taken_like_a_choice(page: Page, address: str) ->
 def test_a_refused_file_says_why_and_can_be_sent_again(page: Page, address: str, photo_jpeg: Path) -> None:
     problem = {"status": 507, "json": {"title": "Full", "detail": "The disk is full. Delete old scans."}}
     page.route("**/v1/scans", lambda route: route.fulfill(**problem), times=1)
-    _open(page, address)
+    go_to(page, address)
     page.locator("#files").set_input_files([photo_jpeg])
     expect(page.locator("#queued .state")).to_have_text("The disk is full. Delete old scans.")
 
@@ -254,51 +239,6 @@ def test_without_script_a_file_is_sent_and_its_page_looks_again(
         expect(page.get_by_text("no sign that this picture was generated")).to_be_visible()
 
 
-def test_a_hole_is_drawn_on_the_picture_as_a_rectangle_or_with_a_brush(
-    page: Page, stub: Stub, address: str, photo_png: Path
-) -> None:
-    _open(page, f"{address}/generate?system=filler")
-    page.locator("#input").set_input_files(photo_png)
-    canvas = page.locator("#canvas")
-    expect(canvas).to_be_visible()
-    width, height = (canvas.evaluate(f"canvas => canvas.{side}") for side in ("width", "height"))
-
-    _drag(page, (0.25, 0.25), (0.5, 0.75))
-    assert page.locator("#box").input_value() == f"{width // 4},{height // 4},{width // 4},{height // 2}"
-
-    page.get_by_label("Brush").check()
-    _drag(page, (0.1, 0.9), (0.9, 0.9))
-    page.get_by_role("button", name="Make it").click()
-    page.wait_for_url("**/generate/made")
-    sent = dict(stub.sent)
-    assert sent["box"] == ""
-    name, data = sent["mask"]
-    assert name == "mask.png"
-    assert isinstance(data, bytes)
-    mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    assert mask.shape == (height, width, 3)
-    assert set(np.unique(mask[int(height * 0.9), width // 4 : width // 2])) == {255}
-    assert not mask[: height // 2].any()
-
-
-def _drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """From one place of the canvas, in shares of its sides, to another."""
-    page.locator("#canvas").scroll_into_view_if_needed()
-    seen = page.locator("#canvas").bounding_box()
-    assert seen is not None
-    x, y, width, height = (seen[name] for name in ("x", "y", "width", "height"))  # type: ignore[literal-required]
-    page.mouse.move(x + start[0] * width, y + start[1] * height)
-    page.mouse.down()
-    page.mouse.move(x + end[0] * width, y + end[1] * height, steps=5)
-    page.mouse.up()
-
-
-def _open(page: Page, address: str) -> None:
-    """Go there and wait until the modules are awake; the policy forbids the driver's wait_for_function."""
-    page.goto(address)
-    expect(page.locator("html.awake")).to_be_attached()
-
-
 def _told(go_on: threading.Event, end: threading.Event) -> Iterator[tuple[str, dict[str, Any]]]:
     """Events of a scan, the later ones when they are let go."""
     yield "running", {}
@@ -307,25 +247,6 @@ def _told(go_on: threading.Event, end: threading.Event) -> Iterator[tuple[str, d
     yield "frame", {"done": 7, "of": 12}
     end.wait(10)
     yield "done", {}
-
-
-def _faults_of(page: Page) -> list[str]:
-    """What the console calls an error, as it grows; a refusal that a test provokes is none."""
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on(
-        "console",
-        lambda said: (
-            faults.append(said.text)
-            if said.type in ("error", "warning") and "Failed to load resource" not in said.text
-            else None
-        ),
-    )
-    return faults
-
-
-def _focused(page: Page) -> str:
-    return str(page.evaluate("document.activeElement.textContent.trim()"))
 
 
 _HAND_IN = """([kind, where, names]) => {

@@ -16,7 +16,8 @@ from touchstone.web.rendering import FOLDER
 PAGES = (
     "/", "/scans", "/scans/fake", "/scans/real", "/scans/unclear", "/scans/damaged", "/scans/film",
     "/scans/waits", "/scans/runs", "/scans/broke", "/scans/stopped", "/scans/missing", "/batches",
-    "/batches/night", "/models", "/generate", "/generate?system=filler", "/generate?system=smiler",
+    "/batches/night", "/batches/day", "/batches/night/items/0", "/batches/night/items/2",
+    "/models", "/generate", "/generate?system=filler", "/generate?system=smiler",
     "/generate/forged", "/generate/film", "/generate/making", "/generate/unmade", "/key",
 )  # fmt: skip
 HOSTILE = 'x\u202egpj.<script>alert(1)</script>"onerror=x.jpg'
@@ -192,9 +193,65 @@ def test_a_batch_shows_its_items_their_failures_and_a_retry(stub: Stub, pages: h
 
     assert "It is empty." in text
     assert 'href="/v1/batches/night/results.csv"' in text
+    assert "Retry 1 failed" in text
     assert pages.post("/batches/night/retry").headers["location"] == "/batches/night"
     assert stub.asked == [("POST", "/v1/batches/night/retry")]
     assert "a.png" not in pages.get("/batches/night", params={"verdict": "none"}).text
+
+
+def test_nothing_is_offered_to_be_retried_where_no_worker_failed(stub: Stub, pages: httpx.Client) -> None:
+    stub.batches["night"]["failed"] = 1  # which has no verdict, and would have none again
+
+    assert "Retry" not in pages.get("/batches/night").text
+
+
+def test_an_item_of_a_batch_has_its_verdict_and_can_be_looked_at_closer(
+    stub: Stub, pages: httpx.Client
+) -> None:
+    assert 'href="/batches/night/items/0"' in pages.get("/batches/night").text
+    text = pages.get("/batches/night/items/0").text
+    assert "95 % interval 94\u00a0% to 99\u00a0%" in text
+    assert 'href="/batches/night/items/1"' in text
+
+    assert pages.post("/batches/night/items/0").headers["location"] == "/scans/closer"
+    assert stub.scans["closer"]["name"] == "a.png"
+
+
+def test_an_item_without_a_result_says_why(pages: httpx.Client) -> None:
+    text = pages.get("/batches/night/items/2").text
+
+    assert "It is empty." in text
+    assert "Look closer" not in text
+    assert pages.get("/batches/night/items/3").status_code == 404
+    assert "This item has no result yet." in pages.get("/batches/day/items/1").text
+
+
+def test_the_plain_forms_of_a_batch_hand_on_files_and_manifests(stub: Stub, pages: httpx.Client) -> None:
+    files = [("media", ("a.png", b"a")), ("media", ("b.png", b"b"))]
+    answer = pages.post("/batches", data={"name": "press"}, files=files)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/batches/night")
+    assert stub.sent == [("name", "press"), ("media", ("a.png", b"a")), ("media", ("b.png", b"b"))]
+
+    pages.post("/batches", files={"file": ("m.csv", b"sha256\n")})
+    assert stub.sent == [("file", ("m.csv", b"sha256\n"))]
+    assert pages.post("/batches/night/delete").headers["location"] == "/batches"
+
+
+def test_days_of_the_history_are_whole_and_the_last_one_is_included(stub: Stub, pages: httpx.Client) -> None:
+    text = pages.get("/scans", params={"since": "2026-11-24", "until": "2026-11-25"}).text
+
+    assert stub.looked_for["since"] == "2026-11-24T00:00:00+00:00"
+    assert stub.looked_for["until"] == "2026-11-26T00:00:00+00:00"
+    assert 'type="date" value="2026-11-25"' in text
+    assert '<option value="none">no verdict</option>' in text
+
+
+def test_a_reason_is_told_in_words_in_a_list(pages: httpx.Client) -> None:
+    text = pages.get("/scans").text
+
+    assert "It flips." in text
+    assert "The file is cut short." in text
+    assert "Fetch it again" not in text
 
 
 def test_models_are_listed_with_their_sums_and_cards(pages: httpx.Client) -> None:
@@ -203,72 +260,6 @@ def test_models_are_listed_with_their_sums_and_cards(pages: httpx.Client) -> Non
     assert "ef" * 32 in text
     assert "1.0\u00a0% of genuine media, measured on photographs" in text
     assert "# A card" in text
-
-
-@pytest.mark.parametrize(
-    ("system", "fields"),
-    [
-        ("dots", {"count", "seed", "truncation", "film", "gif", "grid"}),
-        ("shades", {"count", "classes", "grid"}),
-        ("poet", {"count", "caption", "grid"}),
-        ("filler@1", {"input", "mask", "box", "grid"}),
-        ("extender", {"input", "side", "extend", "grid"}),
-        ("smiler", {"input", "box", "units", "expression", "film", "gif", "grid"}),
-        ("turner", {"input", "box", "yaw", "grid"}),
-    ],
-)
-def test_the_form_of_a_generator_shows_what_it_takes_and_nothing_else(
-    pages: httpx.Client, system: str, fields: set[str]
-) -> None:
-    text = pages.get("/generate", params={"system": system}).text
-    form = text[text.index("<form") :]
-
-    assert set(re.findall(r'name="(\w+)"', form)) == fields | {"model"}
-    assert f'name="model" value="{system.removesuffix("@1")}@1"' in form
-
-
-def test_only_expressions_that_a_model_has_the_units_for_are_offered(pages: httpx.Client) -> None:
-    text = pages.get("/generate", params={"system": "smiler"}).text
-
-    assert re.findall(r'name="expression" value="([\w-]+)"', text) == ["neutral", "smile"]
-
-
-def test_an_unknown_generator_is_said_beside_the_list_of_those_there_are(pages: httpx.Client) -> None:
-    text = pages.get("/generate", params={"system": "nosuch"}).text
-
-    assert "There is no such generator here." in text
-    assert 'href="/generate?system=filler@1#wish"' in text
-
-
-def test_a_wish_goes_to_the_api_with_its_pictures(stub: Stub, pages: httpx.Client) -> None:
-    files = {"input": ("a.png", b"picture"), "mask": ("mask.png", b"mask")}
-
-    answer = pages.post("/generate", data={"model": "filler@1", "box": ""}, files=files)
-
-    assert (answer.status_code, answer.headers["location"]) == (303, "/generate/made")
-    assert stub.sent == [
-        ("model", "filler@1"),
-        ("box", ""),
-        ("input", ("a.png", b"picture")),
-        ("mask", ("mask.png", b"mask")),
-    ]
-
-
-def test_what_was_made_is_labelled_as_forged_beside_what_it_was(pages: httpx.Client) -> None:
-    text = pages.get("/generate/forged").text
-
-    assert "<b>Forged.</b> Every one of these is synthetic." in text
-    assert 'alt="Before: before-a.jpg"' in text
-    assert 'alt="Forged: a-filler.png"' in text
-    assert 'download="forged-a-filler.png"' in text
-    assert "white where the picture was made" in text
-    assert "box 1,2,30,40 · of a.png" in text
-    assert "<video" in pages.get("/generate/film").text
-
-
-def test_a_generation_that_runs_or_failed_says_so(pages: httpx.Client) -> None:
-    assert 'max="48" value="3"' in pages.get("/generate/making").text
-    assert "a is a video." in pages.get("/generate/unmade").text
 
 
 def test_a_locked_server_asks_for_a_key_and_goes_on_where_one_was(stub: Stub, pages: httpx.Client) -> None:

@@ -117,11 +117,17 @@ def test_jobs_are_found_by_state_verdict_name_and_page(store: JobStore, clock: F
     assert found(state=JobState.DONE) == found(verdict="fake") == [made[0]]
     assert found(verdict="real") == []
     assert found(client_ref="dog") == [made[1]]
+    times = [store.get(job, "desk").created for job in made]
+    assert found(since=times[1], until=times[3]) == [made[2], made[1]]
+    assert found(verdict="none") == []
+    (lease,) = leases.claim("w", ["scan"])
+    leases.complete(lease, {"report": {"verdict": None}})
+    assert found(verdict="none") == [made[1]]
     last = store.get(made[2], "desk")
     assert found(before=(last.created, last.id), limit=1) == [made[1]]
     (_, shard), *_ = find_jobs(store.engine, "desk", Search("scan", verdict="fake"))
     assert shard is not None
     assert shard.result == {"report": {"verdict": "fake"}}
     assert count_states(store.engine, "desk") == {
-        ("scan", "queued"): 3, ("scan", "done"): 1, ("batch", "queued"): 1
+        ("scan", "queued"): 2, ("scan", "done"): 2, ("batch", "queued"): 1
     }  # fmt: skip

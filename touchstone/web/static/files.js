@@ -27,7 +27,8 @@ async function walk(folder, found) {
     if (!some.length) return;
     for (const entry of some) {
       if (entry.isDirectory) await walk(entry, found);
-      else found.push(await fileOf(entry));
+      // A dropped folder does not tell its files where they lay.
+      else found.push(Object.assign(await fileOf(entry), { path: entry.fullPath.slice(1) }));
     }
   }
 }

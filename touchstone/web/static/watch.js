@@ -10,11 +10,27 @@ export function start(renew) {
   const bar = document.getElementById("progress");
   const said = document.getElementById("said");
   const watch = part.id === "scan" ? follow : poll; // only scans have events
+  let seen = part.dataset.done;
   watch(address, (now) => {
+    if (part.id === "batch" && now.done !== undefined && `${now.done}` !== seen) {
+      seen = `${now.done}`;
+      refresh(["standing", "counts", "rows"]);
+    }
     if (!["queued", "running"].includes(now.state)) return renew();
     const done = now.progress?.done ?? now.done;
     const of = now.progress?.of ?? now.total;
     if (bar && of) Object.assign(bar, { max: of, value: done });
     if (said && now.state === "running") said.textContent = of ? `${part.id === "scan" ? "Frame " : ""}${done} of ${of}.` : part.id === "scan" ? "Being examined." : "Being made.";
   });
+}
+
+// Shows some parts of the page as they are now; the one a person is in stays as it is.
+async function refresh(parts) {
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
+  if (!answer?.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const id of parts) {
+    const [old, now] = [document.getElementById(id), fresh.getElementById(id)];
+    if (old && now && !old.contains(document.activeElement)) old.replaceWith(now);
+  }
 }
