@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 
 from evidence.errors import StoreError
 from worker.jobs.leases import Leases
+from worker.jobs.model import Lane
 from worker.jobs.reaping import REAP_SECONDS, Reaper
 from worker.jobs.store import JobStore
 from worker.media import MediaStore
@@ -33,6 +34,8 @@ from worker.workman import owner_name
 log = logging.getLogger("touchstone.supervisor")
 
 LOOK_SECONDS = 0.1
+# The niceness of workers that do batches: they get a ninth of what an ordinary process gets.
+GIVING_WAY = 10
 SWEEP_SECONDS = 60.0
 # A worker that died before it could work is started again after 0.5 s, 1 s, 2 s, and so on.
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
@@ -42,8 +45,10 @@ PATIENCE_SECONDS = 20.0
 
 @dataclass
 class _Post:
-    """The place of one worker process: who is there, and when the next may come."""
+    """The place of one worker process: what it does, who is there, and when the next may come."""
 
+    lanes: tuple[Lane, ...] = tuple(Lane)
+    nice: int = 0
     process: subprocess.Popen[bytes] | None = None
     owner: str = ""
     ready: bool = False
@@ -61,11 +66,20 @@ class _Chore:
 
 
 class EmbeddedRunner:
-    """`workers` processes that work on the jobs of the settings' store, supervised by a thread here."""
+    """`workers` processes that work on the jobs of the settings' store, supervised by a thread here.
+
+    Of several the first half is for the live lane, the others do batches and give way to them: a person waits
+    for no batch, and without people a batch has the machine to itself.
+    """
 
     def __init__(self, settings: Settings, workers: int | None = None) -> None:
         self._settings = settings
-        self._posts = [_Post() for _ in range(settings.workers if workers is None else workers)]
+        count = settings.workers if workers is None else workers
+        live = count // 2
+        self._posts = [_Post((Lane.LIVE,)) for _ in range(live)]
+        self._posts += [_Post((Lane.BATCH, Lane.LOW), GIVING_WAY) for _ in range(count - live)]
+        if count == 1:
+            self._posts = [_Post()]
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -147,7 +161,12 @@ class EmbeddedRunner:
         assert post.process.stdin is not None
         assert post.process.stdout is not None
         os.set_blocking(post.process.stdout.fileno(), False)
-        told = {"owner": post.owner, "settings": self._settings.model_dump(mode="json")}
+        told = {
+            "owner": post.owner,
+            "lanes": [int(lane) for lane in post.lanes],
+            "nice": post.nice,
+            "settings": self._settings.model_dump(mode="json"),
+        }
         with contextlib.suppress(BrokenPipeError):  # it died at once; the next look sees that
             post.process.stdin.write(json.dumps(told).encode() + b"\n")
 

@@ -7,12 +7,14 @@ ends too. It says "ready" on standard output when it can work.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import threading
 from types import FrameType
 
 from evidence.errors import TouchstoneError
+from worker.jobs.model import Lane
 from worker.jobs.store import JobStore
 from worker.media import MediaStore
 from worker.settings import Settings
@@ -25,10 +27,13 @@ def main() -> int:
     """Work until SIGTERM, or until the parent is gone."""
     told = json.loads(sys.stdin.readline())
     settings = Settings(**told["settings"])
+    lanes = [Lane(number) for number in told["lanes"]]
+    if hasattr(os, "nice"):
+        os.nice(told["nice"])  # before there is a thread or a decode child: all of them give way
     store = JobStore(settings.store_url)
     try:
         media = MediaStore(settings.media_folder, max_bytes=settings.max_bytes)
-        with Workman(store, media, settings, owner=told["owner"]) as workman:
+        with Workman(store, media, settings, owner=told["owner"], lanes=lanes) as workman:
 
             def stop(_: int, __: FrameType | None) -> None:
                 workman.stop()

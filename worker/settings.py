@@ -70,7 +70,13 @@ class Settings(BaseSettings):
     media_dir: Path | None = Field(
         None, description="where uploads and pictures of jobs lie; empty: media in the data folder"
     )
-    workers: int = Field(1, ge=0, le=64, description="worker processes beside the API")
+    workers: int = Field(
+        2,
+        ge=0,
+        le=64,
+        description="worker processes beside the API; of several the first half is for people who wait, "
+        "the others do batches and give way",
+    )
     lease_seconds: float = Field(
         60.0, gt=0, allow_inf_nan=False, description="a worker that is silent for so long has lost its work"
     )

@@ -19,6 +19,7 @@ from tests.tiny_detector import picture
 from tests.worker_service import Shop, wait_for
 from worker.embedded import EmbeddedRunner
 from worker.jobs.model import JobState, ShardState
+from worker.requests import BatchItem, BatchRequest, open_batch
 from worker.sweeping import sweep
 
 
@@ -199,3 +200,21 @@ def test_what_nobody_needs_is_swept_away_and_what_is_young_is_not(shop: Shop) ->
     assert not shop.media.has(sha256)
     assert shop.media.has(str(shop.store.get(kept).request["sha256"]))
     assert shop.media.artefact(kept, "preview.jpg").is_file()
+
+
+def test_of_two_workers_one_is_for_people_who_wait_and_the_other_does_batches_and_gives_way(
+    shop: Shop,
+) -> None:
+    photos = [shop.scan(shop.picture(name=f"{number}.png")) for number in range(2)]
+    batch, _ = open_batch(shop.store, BatchRequest([BatchItem("a", path=str(shop.picture()))]))
+    runner = EmbeddedRunner(shop.settings, workers=2)
+    runner.start()
+    try:
+        for job in (*photos, batch.id):
+            assert shop.ended(job).state is JobState.DONE
+        niceness = [os.getpriority(os.PRIO_PROCESS, process) for process in runner.processes]
+    finally:
+        runner.stop()
+
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert niceness == [own, min(19, own + 10)]
