@@ -16,7 +16,7 @@ COPY touchstone touchstone
 RUN python -m venv /opt/touchstone
 
 FROM source AS build
-RUN /opt/touchstone/bin/pip install --no-cache-dir -c constraints.txt ".[service,archives,pdf]"
+RUN /opt/touchstone/bin/pip install --no-cache-dir -c constraints.txt ".[service,archives,pdf,s3]"
 
 FROM build AS build-flower
 RUN /opt/touchstone/bin/pip install --no-cache-dir -c constraints.txt ".[service,monitor]"
@@ -27,7 +27,7 @@ RUN /opt/touchstone/bin/pip uninstall --yes onnxruntime \
  && /opt/touchstone/bin/pip install --no-cache-dir "onnxruntime-gpu[cuda,cudnn]>=1.30"
 
 FROM source AS build-workshop
-RUN /opt/touchstone/bin/pip install --no-cache-dir -c constraints.txt ".[train,service,archives,pdf]"
+RUN /opt/touchstone/bin/pip install --no-cache-dir -c constraints.txt ".[train,service,archives,pdf,s3]"
 
 FROM python:3.11-slim-bookworm AS base
 # OpenCV's wheel links libGL and glib; PDF reports are drawn by Pango, in DejaVu.

@@ -1,51 +1,39 @@
 """Every error Touchstone raises on purpose; foreign ones are translated in the file that owns their library.
 
+Beside each error stands its code.
+
 TouchstoneError
 ├── MediaError               one item could not be examined; the others still are
-│   ├── EmptyMedia           code "empty"
-│   ├── UnsupportedMedia     code "unsupported"
-│   ├── DamagedMedia         code "damaged"
-│   ├── LimitExceeded        code "too_large"
-│   ├── TooSmall             code "too_small"
-│   ├── UnreadableMedia      code "unreadable"
-│   ├── DecodeTimeout        code "timeout"
-│   ├── DecoderCrashed       code "decoder_crashed"
-│   ├── BadRow               code "bad_row"
-│   ├── PartLost             code "part_lost"
-│   └── Abandoned            code "abandoned"
+│   ├── EmptyMedia "empty" · UnsupportedMedia "unsupported"
+│   ├── DamagedMedia "damaged" · LimitExceeded "too_large"
+│   ├── TooSmall "too_small" · UnreadableMedia "unreadable"
+│   ├── DecodeTimeout "timeout" · DecoderCrashed "decoder_crashed"
+│   ├── BadRow "bad_row" · FetchFailed "fetch_failed"
+│   ├── AddressRefused "address_refused" · PartLost "part_lost"
+│   └── Abandoned "abandoned"
 ├── ModelError               a model file cannot be used
-│   ├── ModelNotFound        code "model_not_found"
-│   ├── ModelTampered        code "model_tampered"
-│   └── ParityError          code "parity"
+│   ├── ModelNotFound "model_not_found" · ModelTampered "model_tampered"
+│   └── ParityError "parity"
 ├── TrainingError            a training run cannot start or go on
-│   ├── ConfigMismatch       code "config_mismatch"
-│   ├── DataError            code "data"
-│   └── Diverged             code "diverged"
+│   ├── ConfigMismatch "config_mismatch" · DataError "data"
+│   └── Diverged "diverged"
 ├── ProvenanceError          credentials cannot be made or judged
-│   ├── SigningError         code "signing"
-│   └── TrustError           code "trust"
-├── SettingsError            code "settings"
-├── OutputError              code "output"
-├── StoreError               code "store"
-│   ├── StoreUnavailable     code "store_unavailable"
-│   ├── StoreTooNew          code "store_too_new"
-│   ├── StoreFull            code "store_full"
-│   ├── NoSuchJob            code "no_such_job"
-│   ├── NoSuchWebhook        code "no_such_webhook"
-│   ├── NoSuchMedium         code "no_such_medium"
-│   └── KeyConflict          code "key_conflict"
+│   └── SigningError "signing" · TrustError "trust"
+├── SettingsError "settings"
+├── OutputError "output"
+├── StoreError "store"
+│   ├── StoreUnavailable "store_unavailable" · StoreTooNew "store_too_new"
+│   ├── StoreFull "store_full" · NoSuchJob "no_such_job"
+│   ├── NoSuchWebhook "no_such_webhook" · NoSuchMedium "no_such_medium"
+│   └── KeyConflict "key_conflict"
 ├── AccessError              somebody may not do what they asked for
-│   ├── KeyRefused           code "key_refused"
-│   ├── ScopeMissing         code "scope_missing"
-│   ├── ForeignPage          code "foreign_page"
-│   └── TooMany              code "too_many"
+│   ├── KeyRefused "key_refused" · ScopeMissing "scope_missing"
+│   └── ForeignPage "foreign_page" · TooMany "too_many"
 ├── RequestError             a request to the API cannot be understood
-│   ├── NotThere             code "not_there"
-│   └── RequestTooLarge      code "request_too_large"
+│   └── NotThere "not_there" · RequestTooLarge "request_too_large"
 ├── ClientError              a program that asks a server gets no answer it can use
-│   ├── ApiRefused           code "api_refused"
-│   └── ApiUnreachable       code "api_unreachable"
-└── UsageError               code "usage"
+│   └── ApiRefused "api_refused" · ApiUnreachable "api_unreachable"
+└── UsageError "usage"
 """
 
 from __future__ import annotations
@@ -136,6 +124,18 @@ class PartLost(MediaError):
     """Raised when one part of a long video could not be scanned, so that nothing is said of the whole."""
 
     code = "part_lost"
+
+
+class FetchFailed(MediaError):
+    """Raised when a medium that was named by an address could not be fetched from there."""
+
+    code = "fetch_failed"
+
+
+class AddressRefused(MediaError):
+    """Raised when a medium was named by an address that leads into a network of our own."""
+
+    code = "address_refused"
 
 
 class Abandoned(MediaError):

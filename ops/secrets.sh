@@ -20,6 +20,10 @@ secret redis_password "$(random)"
 secret broker_url "redis://:$(cat "$folder/redis_password")@redis:6379/0"
 secret flower_login "touchstone:$(random)"
 secret grafana_password "$(random)"
+secret minio_password "$(random)"
+secret s3_credentials "[default]
+aws_access_key_id = touchstone
+aws_secret_access_key = $(cat "$folder/minio_password")"
 
 grep -qs '^STACK_SECRETS=' .env || printf 'STACK_SECRETS=%s\n' "$folder" >>.env
 echo "The secrets lie in $folder, and .env names it. Keep both out of backups that others read."

@@ -11,9 +11,10 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 from evidence.errors import MediaError
@@ -89,16 +90,17 @@ class Fetched:
                 raise frame
             yield frame
 
-    def fetch(self, open_medium: Opens, asks: Asks | None, budget: _Budget, stopped: threading.Event) -> None:
+    def fetch(self, ways: _Ways, budget: _Budget, stopped: threading.Event) -> None:
         """Ask what the file declares, open it and hand over its frames one by one; runs in a thread."""
         started = time.perf_counter()
         try:
-            if asks is not None:
+            local = ways.reach(self.path)
+            if ways.asks is not None:
                 with suppress(MediaError):  # what is wrong with the file is said when it is opened
-                    self.declared = asks(self.path)
+                    self.declared = ways.asks(local)
                 self.declared_seconds = time.perf_counter() - started
                 started = time.perf_counter()
-            self._medium = open_medium(self.path)
+            self._medium = ways.open_medium(local)
         except Exception as error:  # whatever it is, the thread that waits for it must hear of it
             self.error = error
         self.seconds += time.perf_counter() - started
@@ -145,11 +147,16 @@ class DecodeAhead:
     """
 
     def __init__(
-        self, paths: Iterable[str], open_medium: Opens, *, asks: Asks | None = None, threads: int = 2
+        self,
+        paths: Iterable[str],
+        open_medium: Opens,
+        *,
+        asks: Asks | None = None,
+        reach: Callable[[str], str] = str,
+        threads: int = 2,
     ) -> None:
         self._paths = iter(paths)
-        self._open = open_medium
-        self._asks = asks
+        self._ways = _Ways(open_medium, asks, reach)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self._budget = _Budget(PIXEL_BUDGET)
         self._stopped = threading.Event()
@@ -187,7 +194,16 @@ class DecodeAhead:
         while len(self._coming) < AHEAD and (path := next(self._paths, None)) is not None:
             self._last = Fetched(path, self._last)
             self._coming.append(self._last)
-            self._threads.submit(self._last.fetch, self._open, self._asks, self._budget, self._stopped)
+            self._threads.submit(self._last.fetch, self._ways, self._budget, self._stopped)
+
+
+@dataclass(frozen=True)
+class _Ways:
+    """How a medium is fetched: the file it is in, what that declares, and its frames."""
+
+    open_medium: Opens
+    asks: Asks | None
+    reach: Callable[[str], str]
 
 
 class _Budget:

@@ -28,6 +28,7 @@ from evidence.errors import (
     UsageError,
 )
 from evidence.files import write_whole
+from worker.fetching import Fetcher
 from worker.generating import generate
 from worker.jobs.cutting import PART
 from worker.jobs.leases import MOST_ATTEMPTS
@@ -60,6 +61,7 @@ class Outcome:
     cause: Plain | None = None
     final: bool = False
     parts: tuple[Plain, ...] = ()
+    media: tuple[str, ...] = ()  # stored meanwhile, to be held for the job
 
 
 class Tools:
@@ -72,6 +74,7 @@ class Tools:
         self, settings: Settings, media: MediaStore, keeper: Keeper, on_progress: OnProgress
     ) -> None:
         self.settings, self.media, self.keeper = settings, media, keeper
+        self.fetcher = Fetcher(settings, media)
         self._on_progress = on_progress
         self._scanners = Scanners(settings, self._open)
         self._watched: dict[str, list[Lease]] = {}
@@ -98,7 +101,13 @@ class Tools:
         self._watched, self._told = {}, {}
 
     def _open(self, settings: Settings, options: ScanOptions) -> Scanner:
-        return Scanner(settings, sampling=options.sampling(settings), previews=True, on_frame=self._frame)
+        return Scanner(
+            settings,
+            sampling=options.sampling(settings),
+            previews=True,
+            on_frame=self._frame,
+            reach=self.fetcher.reach,
+        )
 
     def _frame(self, path: str, done: int, of: int) -> None:
         """Tell of a frame; raises Abandoned when nobody waits for this file any more."""
@@ -144,10 +153,15 @@ def perform_all(leases: Sequence[Lease], tools: Tools) -> Iterator[Outcome]:
 def _scan(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Iterator[Outcome]:
     for lease, rows in _rows(leases, options, tools):
         row = rows[0]
-        if isinstance(row, Scanned):
-            yield _worth_another(lease, rows) or Outcome(lease, _with_pictures(lease, row, tools.media))
-        else:
+        if not isinstance(row, Scanned):
             yield _in_parts(lease, rows, options)
+        elif again := _worth_another(lease, rows):
+            yield again
+        else:
+            url = ScanRequest.from_plain(lease.payload).url
+            stored = tools.fetcher.keep(url) if url else None
+            result = _with_pictures(lease, row, tools.media)
+            yield Outcome(lease, result, media=(stored.sha256,) if stored else ())
 
 
 def _batch(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Iterator[Outcome]:
@@ -249,6 +263,8 @@ def _scanned(
 
     def hand_over(one: Scanned | Long) -> Iterator[tuple[Lease, list[Row]]]:
         lease, item = coming.popleft()
+        if lease.kind == "batch":
+            tools.fetcher.drop(item.path)
         rows[lease.token].append(one.named(item.name) if isinstance(one, Scanned) else one)
         if len(rows[lease.token]) == len(items[lease.token]) and tools.keeper.wanted(lease):
             yield lease, rows.pop(lease.token)
@@ -268,6 +284,7 @@ def _scanned(
         yield from known()
     finally:
         tools.unwatch()
+        tools.fetcher.close()
 
 
 def _worth_another(lease: Lease, rows: Sequence[Row]) -> Outcome | None:
@@ -296,7 +313,7 @@ def _with_pictures(lease: Lease, scanned: Scanned, media: MediaStore) -> dict[st
 def _items(lease: Lease) -> list[BatchItem]:
     if lease.kind == "scan":
         request = ScanRequest.from_plain(lease.payload)
-        return [BatchItem(name=request.name, sha256=request.sha256)]
+        return [BatchItem(name=request.name, sha256=request.sha256, path=request.url)]
     return [BatchItem.from_plain(item) for item in lease.payload["items"]]
 
 

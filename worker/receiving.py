@@ -124,6 +124,11 @@ class Receiving:
         with _disk():
             self._opened().flush()
 
+    def written(self) -> Path:
+        """A file with all that was written so far, until the medium is finished or thrown away."""
+        self.write_out()
+        return self._path
+
     def sync(self) -> None:
         """Have the bytes on disk; after `write_out`."""
         with _disk():

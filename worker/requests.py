@@ -46,7 +46,7 @@ class ScanOptions:
 
 @dataclass(frozen=True)
 class ScanRequest:
-    """One stored medium to be scanned; `name` is what its owner calls it and never a path."""
+    """One medium to be scanned, stored or at a `url`; `name` is what its owner calls it and never a path."""
 
     sha256: str
     name: str
@@ -55,6 +55,7 @@ class ScanRequest:
     keyframes: bool = False
     max_frames: int | None = None
     model: str = ""
+    url: str = ""
 
     @property
     def options(self) -> ScanOptions:
@@ -63,7 +64,8 @@ class ScanRequest:
 
     def to_plain(self) -> dict[str, Any]:
         """As JSON holds it."""
-        return asdict(self)
+        plain = asdict(self)
+        return plain if self.url else {name: value for name, value in plain.items() if name != "url"}
 
     @classmethod
     def from_plain(cls, plain: Plain) -> ScanRequest:
@@ -73,7 +75,7 @@ class ScanRequest:
 
 @dataclass(frozen=True)
 class BatchItem:
-    """A row of a batch: a file by its path on the server, or a stored medium by its sha256.
+    """A row of a batch: a file by its path on the server or its address, or a stored medium by its sha256.
 
     `problem` is why a row of a manifest makes no sense: it is a row of the result too.
     """
@@ -138,7 +140,9 @@ class Terms(TypedDict, total=False):
 
 def scan_job(request: ScanRequest, *, webhook: str = "", **terms: Unpack[Terms]) -> NewJob:
     """The job of one scan: kind "scan", one shard."""
-    return _one_shard("scan", request.to_plain(), webhook, (request.sha256,), **terms)
+    return _one_shard(
+        "scan", request.to_plain(), webhook, (request.sha256,) if request.sha256 else (), **terms
+    )
 
 
 def open_batch(

@@ -33,6 +33,7 @@ from provenance.trust import TrustStore
 from worker import batching
 from worker.decide import Detector, decide, unable
 from worker.decoding import DecodeAhead, Fetched, OpenMedium, Opens
+from worker.fetching import is_elsewhere
 from worker.findings import Findings, Scores
 from worker.parts import Long, Looked, Part, Whole, parts_of
 from worker.scan import Examination, Lens, PartExamination, examine, examine_part, examine_whole
@@ -69,7 +70,8 @@ class Scanner:
     """Scans any number of media with one detector session and one pool of decode children.
 
     `sampling` says which frames of a video are wanted, else the settings do. `previews` keeps a small
-    picture of each medium for a report. `on_frame(path, done, expected)` hears of each frame. Trust lists
+    picture of each medium for a report. `on_frame(path, done, expected)` hears of each frame. `reach(path)`,
+    called by the threads that decode, gives the file of a medium that lies elsewhere. Trust lists
     are read once. Raises ModelError or SettingsError when there is no detector to scan with, TrustError.
     """
 
@@ -80,10 +82,11 @@ class Scanner:
         sampling: Sampling | None = None,
         previews: bool = False,
         on_frame: OnFrame | None = None,
+        reach: Callable[[str], str] = str,
     ) -> None:
         self.settings = settings or load_settings()
         self.sampling = sampling or self.settings.sampling
-        self._on_frame = on_frame
+        self._on_frame, self._reach = on_frame, reach
         entry = find_detector(self.settings)
         self._session = open_detector(entry, self.settings.device, self.settings.threads)
         trust = TrustStore(self.settings.trust_folder)
@@ -171,7 +174,7 @@ class Scanner:
     ) -> Generator[batching.Outcome[Fetched, Result]]:
         """What came of each examination; with `asked`, each file is asked what it declares of itself."""
         asks = partial(examine_provenance, self._pool) if asked else None
-        ahead = DecodeAhead(paths, opens, asks=asks, threads=self.settings.decoders)
+        ahead = DecodeAhead(paths, opens, asks=asks, reach=self._reach, threads=self.settings.decoders)
         try:
             for outcome in batching.run(
                 _Examinations(ahead, examine), self._session.run, batch=self.settings.batch
@@ -195,7 +198,7 @@ class Scanner:
 
     def _examine_if_short(self, medium: Fetched) -> Generator[Pixels, Scores, Findings | Long]:
         parts = parts_of(medium.info, self._lens.tiles_per_frame, self.settings.part_tiles)
-        if parts:
+        if parts and not is_elsewhere(medium.path):  # what was fetched is on this machine alone
             return Long(medium.info, parts)
         return (yield from self._examine(medium))
 

@@ -90,6 +90,16 @@ class Settings(BaseSettings):
         description="whether Celery workers send webhooks, as the API does; false where they have no way out",
     )
 
+    fetch_web: bool = Field(False, description="whether media may be named by an address of the web")
+    fetch_private: bool = Field(False, description="such addresses may be of your own network; for tests")
+    fetch_seconds: float = Field(
+        120.0, gt=0, allow_inf_nan=False, description="fetching one medium may take so long"
+    )
+    places: str = Field(
+        "", description="places such as s3://bucket/prefix that batches may name, divided by spaces"
+    )
+    s3_endpoint: str = Field("", description="the address of an S3 that is not Amazon's, such as MinIO's")
+
     every_seconds: float = Field(
         0.5, gt=0, allow_inf_nan=False, description="one frame of a video each so many seconds"
     )
@@ -190,6 +200,11 @@ class Settings(BaseSettings):
         from evidence.faces import find_face_model  # OpenCV, which reading settings does not need
 
         return self.face_model or find_face_model(self.data_dir)
+
+    @property
+    def batch_places(self) -> tuple[str, ...]:
+        """The places of `places`."""
+        return tuple(place.rstrip("/") for place in self.places.split())
 
     def fingerprint(self, *parts: object) -> str:
         """Twelve hex digits of what decides a result besides the medium: tiles, and the given parts."""

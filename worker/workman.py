@@ -17,6 +17,7 @@ from types import TracebackType
 
 from evidence.errors import ModelError, StoreError
 from worker.jobs.cutting import PART, cut, frames_seen
+from worker.jobs.holdings import hold
 from worker.jobs.leases import Leases
 from worker.jobs.model import Lane, Lease
 from worker.jobs.store import JobStore
@@ -111,6 +112,8 @@ class Workman:
 
     def _hand_in(self, outcome: Outcome) -> None:
         result = outcome.result
+        if outcome.media:
+            self._patiently(lambda: hold(self._store.engine, outcome.lease.job, outcome.media))
         if result is not None and outcome.parts:
             self._patiently(lambda: cut(self._store, outcome.lease, result, outcome.parts))
         elif result is not None:

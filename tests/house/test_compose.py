@@ -92,7 +92,7 @@ def test_what_is_published_listens_on_this_machine_unless_told_otherwise() -> No
 
 def test_every_image_of_others_has_a_version_and_every_volume_a_name() -> None:
     images = [service["image"] for service in SERVICES.values()]
-    assert [image for image in images if not re.search(r":v?\d+\.\d+", image)] == []
+    assert [image for image in images if not re.search(r":(v?\d+\.\d+|RELEASE\.\d{4}-)", image)] == []
     mounts = [mount for service in SERVICES.values() for mount in service.get("volumes", [])]
     assert {m["source"] for m in mounts if m["type"] == "volume"} == set(STACK["volumes"])
     own = [m["source"] for m in mounts if m["type"] == "bind" and m["source"].startswith("./")]
@@ -108,7 +108,7 @@ def test_our_images_are_of_this_version() -> None:
 
 def test_every_variable_of_the_stack_is_explained() -> None:
     page = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
-    variables = set(re.findall(r"\$\{([A-Z_]+)", TEXT))
+    variables = set(re.findall(r"\$\{([A-Z0-9_]+)", TEXT))
     explained = {
         name
         for row in re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE)
@@ -135,7 +135,7 @@ def test_secrets_are_files_of_a_folder_that_must_be_named() -> None:
 def test_every_setting_that_the_stack_names_exists() -> None:
     known = {f"TOUCHSTONE_{name.upper()}" for name in Settings.model_fields}
     texts = [TEXT, (ROOT / "Dockerfile").read_text(encoding="utf-8")]
-    named = {name for text in texts for name in re.findall(r"TOUCHSTONE_[A-Z_]+[A-Z]", text)}
+    named = {name for text in texts for name in re.findall(r"TOUCHSTONE_[A-Z0-9_]+[A-Z]", text)}
     assert {name for name in named if name.removesuffix("_FILE") not in known} == set()
 
 

@@ -103,7 +103,7 @@ def test_bad_rows_of_a_manifest_are_told_of_and_the_rest_is_taken(
 ) -> None:
     manifest = tmp_path / "manifest.csv"
     manifest.write_text(
-        f"path,sha256,client_ref\narchive/a.png,,first\n,,second\n,{64 * 'a'},third\ns3://bucket/x.png,,\n"
+        f"path,sha256,client_ref\narchive/a.png,,first\n,,second\n,{64 * 'a'},third\nhttps://example.org/x.png,,\n"
     )
 
     ran = touchstone("batch", "submit", manifest)
@@ -111,7 +111,7 @@ def test_bad_rows_of_a_manifest_are_told_of_and_the_rest_is_taken(
     assert ran.code == 1
     assert "3 of the items cannot be scanned" in ran.err
     assert ran.err.count("bad_row: ") == 3
-    assert "only files of this machine" in ran.err
+    assert "not fetched from the web here" in ran.err
     with store_in(tmp_path) as store:
         (shard,) = store.shards(submitted(ran))
     first, second, third, fourth = shard.payload["items"]
@@ -119,7 +119,7 @@ def test_bad_rows_of_a_manifest_are_told_of_and_the_rest_is_taken(
     assert second["problem"].startswith("A row names either")
     assert third["problem"].startswith("You handed in no medium")
     assert (second["client_ref"], third["client_ref"]) == ("second", "third")
-    assert fourth["name"] == "s3://bucket/x.png"
+    assert fourth["name"] == "https://example.org/x.png"
 
 
 def test_paths_and_json_lines_come_from_standard_input(
@@ -187,7 +187,8 @@ def test_what_makes_no_sense_is_said_before_anything_is_kept(
     (tmp_path / "odd.csv").write_text("file\na.png\n")
     (tmp_path / "empty").mkdir()
     for arguments, code, said in (
-        (["submit", "s3://bucket/folder"], 2, "cannot read from yet"),
+        (["submit", "https://example.org/a.png"], 2, "TOUCHSTONE_FETCH_WEB"),
+        (["submit", "nosuch://bucket/folder"], 2, "cannot be read here"),
         (["submit", tmp_path / "odd.csv"], 2, "columns are file"),
         (["submit", tmp_path / "empty"], 2, "no items"),
         (["submit", folder, "--keyframes", "--every", "1"], 2, "exclude each other"),

@@ -18,9 +18,10 @@ from evidence.errors import (
     RequestTooLarge,
     UsageError,
 )
-from touchstone.api.schemas import Options, ScanBySha256, ScanForm
+from touchstone.api.schemas import Options, ScanForm, ScanNamed
 from touchstone.api.service import Desk
 from touchstone.api.uploads import FILE_FIELD, receive_form
+from worker.fetching import check_web
 from worker.jobs.hooks import Webhooks
 from worker.jobs.model import Job, Lane, NewJob
 from worker.receiving import HELD_BYTES, Receiving
@@ -34,13 +35,17 @@ _DAY = 86_400.0
 
 @dataclass(frozen=True)
 class Asked:
-    """One medium, what it is called, and how it is to be scanned; `medium` is one that is not kept yet."""
+    """One medium, what it is called, and how it is to be scanned.
+
+    `medium` is one that is not kept yet; at `url` lies one that a worker fetches.
+    """
 
     sha256: str
     size_bytes: int
     name: str
     options: Options
     medium: Receiving | None = None
+    url: str = ""
 
 
 async def take_scan(request: Request, desk: Desk, key: str) -> tuple[Job, bool]:
@@ -76,6 +81,7 @@ def scan_of(desk: Desk, asked: Asked, key: str) -> NewJob:
             keyframes=options.keyframes,
             max_frames=options.max_frames,
             model=options.model,
+            url=asked.url,
         ),
         tenant=desk.tenant,
         lane=LANES[options.priority or "live"],
@@ -156,7 +162,7 @@ async def read_json(request: Request, desk: Desk) -> bytes:
 
 async def _read_scan(request: Request, desk: Desk, opened: ExitStack) -> Asked:
     if is_json(request):
-        return await _by_sha256(request, desk)
+        return await _named(request, desk)
     form = await receive_form(request, desk.service.media, opened)
     asked = ScanForm.model_validate({name: value for name, value in form.fields.items() if value})
     if form.file is None:
@@ -166,10 +172,13 @@ async def _read_scan(request: Request, desk: Desk, opened: ExitStack) -> Asked:
     return Asked(medium.sha256, medium.size_bytes, name, asked, medium)
 
 
-async def _by_sha256(request: Request, desk: Desk) -> Asked:
-    asked = ScanBySha256.model_validate_json(await read_json(request, desk))
+async def _named(request: Request, desk: Desk) -> Asked:
+    asked = ScanNamed.model_validate_json(await read_json(request, desk))
 
     def look() -> Asked:
+        if asked.url:
+            check_web(asked.url, desk.service.settings)
+            return Asked("", 0, asked.name or asked.url[:1024], asked, url=asked.url)
         path = desk.medium(asked.sha256)
         return Asked(asked.sha256, path.stat().st_size, asked.name or desk.name_of(asked.sha256), asked)
 

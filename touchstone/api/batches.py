@@ -90,8 +90,8 @@ async def create_batch(
 ) -> Batch:
     """Scan many media: a form with the `media` or with a manifest as `file`; JSON with `items` or a `folder`.
 
-    Paths and folders need the scope admin and must lie in TOUCHSTONE_FOLDERS. A row that makes no sense is
-    a row of the result that says why; the others are scanned.
+    Paths and folders need the scope admin and must lie in TOUCHSTONE_FOLDERS or TOUCHSTONE_PLACES. A row that
+    makes no sense is a row of the result that says why; the others are scanned.
     """
     await run_in_threadpool(desk.may_submit)
     uploads: list[Upload] = []

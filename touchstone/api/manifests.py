@@ -6,27 +6,43 @@ import io
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evidence.errors import RequestError, UsageError
 from touchstone.api.rows import Row, csv_rows, item_of, jsonl_rows, printable
 from touchstone.api.service import Desk
 from touchstone.cli.inputs import expand
+from worker.fetching import check_web, is_elsewhere, is_web
+from worker.places import list_place
 from worker.requests import BatchItem
+from worker.settings import Settings
 
 MOST_ROWS = 100_000
 
 
 @dataclass(frozen=True)
 class Places:
-    """Which files on the server a batch may name: those under `roots`, relative ones beside `folder`."""
+    """Which media a batch may name: files under `roots`, addresses under `remote`, and those of the web.
 
+    A relative path begins at `folder`, which is one of them.
+    """
+
+    settings: Settings
     roots: tuple[Path, ...]
+    remote: tuple[str, ...] = ()
     folder: str = ""
 
     def resolve(self, path: str) -> str:
-        """The file, links followed; raises UsageError outside the roots, in the same words if it exists."""
+        """The file, links followed, or the address; raises UsageError outside, the same if it exists."""
+        if is_web(path):
+            check_web(path, self.settings)
+            return path
+        if is_elsewhere(self.folder) and not is_elsewhere(path):
+            path = f"{self.folder}/{path}"
+        path = path.removeprefix("file://")
+        if is_elsewhere(path):
+            return self._address(path)
         try:
             found = (Path(self.folder) / path).resolve()
         except (OSError, ValueError, RuntimeError):
@@ -38,12 +54,20 @@ class Places:
             )
         return str(found)
 
+    def _address(self, path: str) -> str:
+        parts = path.rstrip("/").split("/")
+        if ".." in parts or not any(f"{path}/".startswith(f"{root}/") for root in self.remote):
+            raise UsageError(
+                f"{path} is in no place that batches may name.", "Have its place added to TOUCHSTONE_PLACES."
+            )
+        return path.rstrip("/")
+
 
 def places_of(desk: Desk, folder: str) -> Places:
-    """What this tenant may name: nothing without the scope admin, since the server's files are nobody's."""
-    roots = desk.service.settings.batch_folders if desk.admin else ()
-    places = Places(roots)
-    return Places(roots, places.resolve(folder)) if folder else places
+    """What this tenant may name: nothing of the server's own without the scope admin."""
+    settings = desk.service.settings
+    places = Places(settings, *((settings.batch_folders, settings.batch_places) if desk.admin else ((), ())))
+    return replace(places, folder=places.resolve(folder)) if folder else places
 
 
 def read_manifest(data: bytes, name: str) -> list[Row]:
@@ -82,7 +106,13 @@ def items_of(desk: Desk, rows: list[Row], places: Places) -> list[BatchItem]:
 
 def folder_items(places: Places) -> list[BatchItem]:
     """Every file below the folder that was named, in order of name."""
-    found = []
+    found: list[BatchItem] = []
+    if is_elsewhere(places.folder):
+        for address in list_place(places.folder, places.settings):
+            name = address.removeprefix(places.folder).lstrip("/")
+            found.append(BatchItem(name=printable(name), path=address))
+            _refuse_more(found)
+        return found
     for item in expand([places.folder]):
         name = os.path.relpath(item.path, places.folder)
         problem = "" if item.problem is None else str(item.problem)
@@ -91,11 +121,13 @@ def folder_items(places: Places) -> list[BatchItem]:
         except UsageError as error:  # a link that leads out of the roots
             path, problem = "", str(error)
         found.append(BatchItem(name=printable(name), path=path, problem=problem))
-        if len(found) > MOST_ROWS:
-            raise RequestError(
-                f"The folder has more than {MOST_ROWS} files.", "Hand it in as several batches."
-            )
+        _refuse_more(found)
     return found
+
+
+def _refuse_more(found: list[BatchItem]) -> None:
+    if len(found) > MOST_ROWS:
+        raise RequestError(f"The folder has more than {MOST_ROWS} files.", "Hand it in as several batches.")
 
 
 def _json(text: str) -> Iterator[Row]:

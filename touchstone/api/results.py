@@ -113,7 +113,7 @@ def media(desk: Reading, scan: str) -> FileResponse:
     mime = str((report.get("media") or {}).get("mime") or "")
     shown = mime.startswith(_SHOWN)
     return FileResponse(
-        desk.service.media.path(str(job.request["sha256"])),
+        desk.service.media.path(desk.sum_of(job)),
         media_type=mime if shown else "application/octet-stream",
         headers=_PRIVATE | {"Content-Disposition": "inline" if shown else "attachment"},
     )

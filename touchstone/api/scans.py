@@ -22,8 +22,8 @@ from touchstone.api.schemas import (
     Name,
     Options,
     Scan,
-    ScanBySha256,
     ScanForm,
+    ScanNamed,
     Scans,
     State,
     Taken,
@@ -67,7 +67,7 @@ _BODY = {
         "required": True,
         "content": {
             "multipart/form-data": {"schema": form_schema(ScanForm, "The picture or video.")},
-            "application/json": {"schema": ScanBySha256.model_json_schema()},
+            "application/json": {"schema": ScanNamed.model_json_schema()},
         },
     }
 }
@@ -81,7 +81,7 @@ async def create_scan(
     idempotency_key: IdempotencyKey = "",
     prefer: Prefer = "",
 ) -> Scan:
-    """Scan a medium: an upload as `file` of a form, or one handed in before by its sha256 as JSON.
+    """Scan a medium: an upload as `file` of a form, or as JSON one by its sha256 or url.
 
     202 while it is worked on, 200 when it has ended already.
     """
@@ -182,9 +182,10 @@ async def rerun_scan(
 
 def _same(desk: Desk, old: Job, model: str) -> Asked:
     request = ScanRequest.from_plain(old.request)
+    sha256 = desk.sum_of(old)
     return Asked(
-        sha256=request.sha256,
-        size_bytes=desk.medium(request.sha256).stat().st_size,
+        sha256=sha256,
+        size_bytes=desk.medium(sha256).stat().st_size,
         name=request.name,
         options=Options.model_validate(
             {

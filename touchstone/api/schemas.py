@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 VerdictWord = Literal["fake", "real", "uncertain"]
@@ -57,14 +57,24 @@ class ScanForm(Options):
     name: Name = ""
 
 
-class ScanBySha256(ScanForm):
-    """A scan of a medium that this tenant handed in before."""
+class ScanNamed(ScanForm):
+    """A scan of a medium that this tenant handed in before, by its sha256, or of one at a url.
 
-    sha256: Sha256
+    A worker fetches the latter, where TOUCHSTONE_FETCH_WEB allows it.
+    """
+
+    sha256: Sha256 = ""
+    url: Annotated[Line, Field(max_length=2048)] = ""
+
+    @model_validator(mode="after")
+    def _one_medium(self) -> Self:
+        if bool(self.sha256) == bool(self.url):
+            raise ValueError("name either a sha256 or a url")
+        return self
 
 
 class BatchRow(Taken):
-    """A medium of a batch: a file on the server by its path, or one handed in before by its sha256."""
+    """A medium of a batch: by its path on the server or its address, or handed in before by its sha256."""
 
     path: Annotated[Line, Field(max_length=4096)] = ""
     sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""

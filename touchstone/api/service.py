@@ -123,6 +123,13 @@ class Desk:
             raise NoSuchMedium(f"You handed in no medium {sha256}.", "Upload it.")
         return self.service.media.path(sha256)
 
+    def sum_of(self, job: Job) -> str:
+        """The sha256 of a scan's medium; raises NoSuchMedium for one that could not be fetched (yet)."""
+        found = str(job.request["sha256"]) or next(iter(media_of(self.store.engine, job.id)), "")
+        if not found:
+            raise NoSuchMedium("The medium of this scan was not fetched.", "Wait for its end.")
+        return found
+
     def jobs_with(self, sha256: str) -> list[Job]:
         """The tenant's jobs that need a medium, newest first."""
         found = []

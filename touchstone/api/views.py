@@ -37,14 +37,15 @@ def failure(shard: Shard | None) -> Said | None:
 def _scan(job: Job, shard: Shard | None, progress: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     report = _report(shard) or {}
     known = progress.get(job.id)
+    media = report.get("media") or {}  # of a medium that was fetched, the report alone knows
     return {
         "id": job.id,
         "state": job.state.value,
         "created": moment(job.created),
         "finished": None if job.finished is None else moment(job.finished),
         "name": job.request["name"],
-        "sha256": job.request["sha256"],
-        "size_bytes": job.request["size_bytes"],
+        "sha256": job.request["sha256"] or media.get("sha256") or "",
+        "size_bytes": job.request["size_bytes"] or media.get("size_bytes") or 0,
         "client_ref": job.client_ref,
         "priority": PRIORITIES[job.lane],
         "progress": Progress(done=known["done"], of=known["of"]) if known else None,
@@ -62,7 +63,7 @@ def _links(job: Job, shard: Shard | None, report: Mapping[str, Any]) -> dict[str
     there = {
         "self": True,
         "events": True,
-        "media": True,
+        "media": bool(job.request["sha256"] or (report.get("media") or {}).get("sha256")),
         "cancel": not job.state.ended,
         "rerun": job.state.ended,
         "report_html": bool(report),

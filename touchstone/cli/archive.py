@@ -14,21 +14,24 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from itertools import chain, groupby
 from pathlib import Path
 from typing import IO
 
 from evidence.digest import sha256_file
 from evidence.errors import BadRow, MediaError, RequestError, UsageError
-from touchstone.api.rows import Row, csv_rows, item_of, jsonl_rows
+from touchstone.api.rows import Row, csv_rows, item_of, jsonl_rows, printable
 from touchstone.cli.inputs import STDIN, walk
 from touchstone.cli.skipped import Skipped
 from touchstone.cli.stdin import saved_stdin
 from touchstone.report.batch import shards_of
+from worker.fetching import check_web, is_elsewhere, is_web
 from worker.jobs.model import Job, JobState, Lane
 from worker.jobs.search import is_open
 from worker.jobs.store import JobStore
 from worker.media import MediaStore
+from worker.places import list_place
 from worker.requests import BatchItem, BatchRequest, ScanOptions, open_batch
 from worker.scanner import Scanner
 from worker.settings import Settings
@@ -61,8 +64,6 @@ class Taken:
 
 def take_in(store: JobStore, settings: Settings, asked: Asked) -> Taken:
     """Accept a batch, on disk when this returns. Raises UsageError, ModelError, StoreError."""
-    for argument in asked.arguments:
-        _refuse_place(argument)
     if asked.key and asked.skip_known:
         raise UsageError("--key and --skip-known exclude each other.", "Give one of them.")
     with ExitStack() as stack:
@@ -77,7 +78,7 @@ def take_in(store: JobStore, settings: Settings, asked: Asked) -> Taken:
         taken = Taken()
         known = _known(store, settings, asked.options) if asked.skip_known else frozenset()
         media: list[str] = []
-        source = _Source(MediaStore(settings.media_folder, max_bytes=settings.max_bytes), manifests, media)
+        source = _Source(settings, manifests, media)
         items = _counted(source.items(asked.arguments), taken, known)
         first = next(items, None)
         if first is None and taken.known:
@@ -104,18 +105,39 @@ def take_in(store: JobStore, settings: Settings, asked: Asked) -> Taken:
 class _Source:
     """Where items come from; the sha256 of stored media among them are noted in `media`."""
 
-    store: MediaStore
+    settings: Settings
     manifests: dict[str, str]
     media: list[str]
 
+    @cached_property
+    def _store(self) -> MediaStore:
+        return MediaStore(self.settings.media_folder, max_bytes=self.settings.max_bytes)
+
     def items(self, arguments: tuple[str, ...]) -> Iterator[BatchItem]:
         """Every item, in the order of the arguments."""
-        for listed, group in groupby(arguments, self.manifests.__contains__):
+        named = (argument.removeprefix("file://") for argument in arguments)
+        for (listed, elsewhere), group in groupby(named, lambda it: (it in self.manifests, is_elsewhere(it))):
             if listed:
                 for argument in group:
                     yield from self._listed(argument)
+            elif elsewhere:
+                for argument in group:
+                    yield from self._below(argument)
             else:
                 yield from _files(group)
+
+    def _below(self, place: str) -> Iterator[BatchItem]:
+        """Every file of a place; where there is none, the place is a file itself."""
+        if is_web(place):
+            check_web(place, self.settings)
+            yield BatchItem(place, path=place)
+            return
+        empty = True
+        for address in list_place(place, self.settings):
+            empty = False
+            yield BatchItem(printable(address), path=address)
+        if empty:
+            yield BatchItem(printable(place), path=place)
 
     def _listed(self, argument: str) -> Iterator[BatchItem]:
         beside = Path() if argument == STDIN else Path(argument).parent
@@ -130,12 +152,20 @@ class _Source:
                 rows = csv_rows(lines)
             try:
                 for number, row in enumerate(rows, 1):
-                    yield item_of(row, number, resolve=lambda path: _resolve(beside, path), holds=self._holds)
+                    yield item_of(
+                        row, number, resolve=lambda path: self._resolve(beside, path), holds=self._holds
+                    )
             except RequestError as error:
                 raise UsageError(f"{argument}: {error.message}", error.advice) from None
 
+    def _resolve(self, beside: Path, path: str) -> str:
+        if is_web(path):
+            check_web(path, self.settings)
+        path = path.removeprefix("file://")
+        return path if is_elsewhere(path) else os.path.abspath(beside / path)
+
     def _holds(self, sha256: str) -> bool:
-        if there := self.store.has(sha256):
+        if there := self._store.has(sha256):
             self.media.append(sha256)
         return there
 
@@ -218,19 +248,6 @@ def _digest(asked: Asked, manifests: dict[str, str]) -> str:
 
 def _is_manifest(argument: str) -> bool:
     return argument == STDIN or (argument.lower().endswith(_MANIFESTS) and os.path.isfile(argument))
-
-
-def _resolve(beside: Path, path: str) -> str:
-    _refuse_place(path)
-    return os.path.abspath(beside / path)
-
-
-def _refuse_place(argument: str) -> None:
-    if "://" in argument:
-        raise UsageError(
-            f"{argument} is a place that Touchstone cannot read from yet: only files of this machine.",
-            "Copy the files, or mount the place as a folder.",
-        )
 
 
 def say(text: str) -> None:

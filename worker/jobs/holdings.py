@@ -8,10 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, insert, select
 
-from worker.jobs.engine import reading, translated
-from worker.jobs.schema import holdings
+from worker.jobs.engine import reading, translated, writing
+from worker.jobs.schema import holdings, jobs
+
+
+def hold(engine: Engine, job: str, media: Collection[str]) -> None:
+    """Write down that a job needs further files; of one that was deleted meanwhile, nothing."""
+    with translated(), writing(engine) as connection:
+        tenant = connection.execute(select(jobs.c.tenant).where(jobs.c.id == job)).scalar_one_or_none()
+        if tenant is not None:
+            again = (holdings.c.job == job) & holdings.c.sha256.in_(media)
+            connection.execute(delete(holdings).where(again))
+            rows = [{"job": job, "sha256": sha256, "tenant": tenant} for sha256 in dict.fromkeys(media)]
+            connection.execute(insert(holdings), rows)
 
 
 def jobs_holding(engine: Engine, tenant: str, sha256: str, *, limit: int = 50) -> list[str]:
