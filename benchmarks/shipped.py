@@ -28,9 +28,9 @@ class Shipped:
 
 
 SHIPPED = (
-    Shipped("vanilla-mnist", "vanilla", version="0.1.0"),
-    Shipped("dcgan-faces", "dcgan", version="0.1.0"),
-    Shipped("lsgan-faces", "lsgan"),
+    Shipped("vanilla-mnist", "vanilla"),
+    Shipped("dcgan-faces", "dcgan"),
+    Shipped("lsgan-faces", "lsgan", version="0.2.1"),
     Shipped("wgan-faces", "wgan"),
     Shipped("wgan-gp-faces", "wgan_gp"),
     Shipped("sngan-faces", "sngan"),
@@ -48,6 +48,6 @@ SHIPPED = (
     Shipped("inpainting-photos", "inpainting"),
     Shipped("outpainting-photos", "outpainting"),
     Shipped("dr-gan-faces", "dr_gan"),
-    Shipped("tp-gan-faces", "tp_gan"),
+    Shipped("tp-gan-faces", "tp_gan", version="0.2.1", half=True),
     Shipped("ganimation-faces", "ganimation"),
 )

@@ -56,7 +56,7 @@ PRESETS = {
             penalty_interval=8,
             augment="color,translation",
             precision="bf16",
-            total_images=60_000,
+            total_images=300_000,
         ),
         data="faces-celeba",
         budget_minutes=20.0,
