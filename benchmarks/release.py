@@ -114,8 +114,7 @@ def _publish_detector(chosen: argparse.Namespace) -> None:
 
 def _publish_generators(chosen: argparse.Namespace) -> None:
     decoders = (
-        Shipped(f"reconstruction-{name}", "reconstruction", run=f"family/{name}")
-        for name in SHIPPED_DECODERS
+        Shipped(f"reconstruction-{name}", "reconstruction", run=f"family/{name}") for name in SHIPPED_DECODERS
     )
     for row in (*decoders, *SHIPPED):
         folder = chosen.runs / row.folder

@@ -26,6 +26,8 @@ MOST_ATTEMPTS = 3
 BACKOFF_SECONDS = 2.0
 BACKOFF_GROWTH = 4.0
 LONGEST_BACKOFF_SECONDS = BACKOFF_SECONDS * BACKOFF_GROWTH ** (MOST_ATTEMPTS - 1)
+# Media of the shards that are claimed at once: two shards of a batch fill the detector's batches.
+MEDIA_AT_ONCE = 64
 LOST = {"code": "worker_lost", "message": "The worker that had this shard stopped answering."}
 
 _HELD = (shards.c.id, shards.c.token, shards.c.job, shards.c.attempts)
@@ -268,7 +270,13 @@ def _together(found: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
     """Those of the found shards that may share a worker's fate.
 
     The first alone, if it was tried before or is a part of a video, since its others are for other workers.
+    Else as many as hold MEDIA_AT_ONCE media: more would be missing to the others when the queue runs out.
     """
     if found and (found[0].attempts or found[0].kind == PART):
         return found[:1]
-    return [row for row in found if not row.attempts and row.kind != PART]
+    together, media = [], 0
+    for row in found:
+        if not row.attempts and row.kind != PART and media < MEDIA_AT_ONCE:
+            together.append(row)
+            media += max(1, len(json.loads(row.payload).get("items", ())))
+    return together
