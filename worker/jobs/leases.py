@@ -270,7 +270,7 @@ def _together(found: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
     """Those of the found shards that may share a worker's fate.
 
     The first alone, if it was tried before or is a part of a video, since its others are for other workers.
-    Else as many as hold MEDIA_AT_ONCE media: more would be missing to the others when the queue runs out.
+    Else no more shards of a batch than hold MEDIA_AT_ONCE media: the others need some at the end.
     """
     if found and (found[0].attempts or found[0].kind == PART):
         return found[:1]
@@ -278,5 +278,5 @@ def _together(found: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
     for row in found:
         if not row.attempts and row.kind != PART and media < MEDIA_AT_ONCE:
             together.append(row)
-            media += max(1, len(json.loads(row.payload).get("items", ())))
+            media += len(json.loads(row.payload).get("items", ()))
     return together
