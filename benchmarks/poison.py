@@ -97,13 +97,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def poison(*, crashes: int, hangs: int, bombs: int) -> list[Item]:
     """Files that harm whoever opens them."""
-    # Twelve megapixels take long enough to decode for the poisoner to come in time.
-    large = encode_jpeg(photo_like(750, 1000, 1).repeat(4, 0).repeat(4, 1), 90)
-    bomb = BytesIO()
+    # Forty-eight megapixels of PNG take long enough to decode for the poisoner to come in time.
+    large, bomb = BytesIO(), BytesIO()
+    Image.fromarray(photo_like(1500, 2000, 1).repeat(4, 0).repeat(4, 1)).save(large, "PNG", compress_level=1)
     Image.new("1", (BOMB_SIDE, BOMB_SIDE)).save(bomb, "PNG")
     of_kind = (
-        ("crash", crashes, large, signal.SIGSEGV),
-        ("hang", hangs, large, signal.SIGSTOP),
+        ("crash", crashes, large.getvalue(), signal.SIGSEGV),
+        ("hang", hangs, large.getvalue(), signal.SIGSTOP),
         ("bomb", bombs, bomb.getvalue(), None),
     )
     return [
@@ -158,14 +158,10 @@ def _poisoner(runner: EmbeddedRunner, victims: dict[str, signal.Signals]) -> Ite
     over = threading.Event()
 
     def poison_all() -> None:
-        children: list[int] = []
-        looked = 0.0
         while not over.wait(0.005):
-            if time.monotonic() - looked > 0.2:
-                workers = runner.processes
-                children = [child for worker in workers for child in descendants(worker) if child != worker]
-                looked = time.monotonic()
-            for child in children:
+            for child in (child for worker in runner.processes for child in descendants(worker)):
+                if _is_worker(child):  # or a copy of one that has yet to become a decode process
+                    continue
                 for path in _open_files(child):
                     if path in victims:
                         with contextlib.suppress(ProcessLookupError):
@@ -178,6 +174,12 @@ def _poisoner(runner: EmbeddedRunner, victims: dict[str, signal.Signals]) -> Ite
     finally:
         over.set()
         thread.join()
+
+
+def _is_worker(process: int) -> bool:
+    with contextlib.suppress(OSError):
+        return "worker.process" in Path(f"/proc/{process}/cmdline").read_text().split("\0")
+    return True
 
 
 def _open_files(process: int) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from evidence.children import Child, lost, told, too_slow
 from evidence.errors import DecoderCrashed
+from evidence.limits import DecodeLimits
 from evidence.wire import Broken, Message
 
 # The opened files (the medium first) and the medium's name -> what is to be known, as plain JSON.
@@ -22,7 +23,7 @@ Reads = Callable[[Sequence[BinaryIO], str], Message]
 
 READ_SECONDS = 10.0  # of processor time, and a second more for each 100 MB that have to be hashed
 _BYTES_PER_SECOND = 100e6
-_WAIT = 4.0  # times that, by the clock on the wall, on a machine that has other things to do
+_WAIT = 4.0  # times that by the clock on the wall, on a machine that has other things to do
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,12 @@ def reader_of(target: str, arguments: dict[str, Any]) -> Reads:
 
 
 def inquire(
-    child: Child, files: Sequence[BinaryIO], path: str, on_end: Callable[[Child, bool], int]
+    child: Child,
+    files: Sequence[BinaryIO],
+    path: str,
+    on_end: Callable[[Child, bool], int],
+    *,
+    limits: DecodeLimits,
 ) -> Message:
     """Have a child read opened files; what its reader returned.
 
@@ -54,11 +60,12 @@ def inquire(
     """
     child.files += 1
     size_bytes = sum(os.fstat(file.fileno()).st_size for file in files)
-    seconds = READ_SECONDS + size_bytes / _BYTES_PER_SECOND
+    hashing = size_bytes / _BYTES_PER_SECOND
+    seconds = READ_SECONDS + hashing
     try:
         request = {"read": path, "files": len(files), "seconds": seconds}
         child.channel.send(request, [file.fileno() for file in files])
-        message = child.channel.receive(_WAIT * seconds)
+        message = child.channel.receive(min(_WAIT * READ_SECONDS, limits.decode_seconds) + _WAIT * hashing)
     except TimeoutError:
         on_end(child, False)
         raise too_slow(seconds) from None

@@ -103,7 +103,7 @@ class DecoderPool:
             if self._inline:
                 self._reads = self._reads or reader_of(self._reader.target, self._reader.arguments)
                 return self._reads(opened, os.fspath(path))
-            return inquire(self._take_child(), opened, os.fspath(path), self._settle)
+            return inquire(self._take_child(), opened, os.fspath(path), self._settle, limits=self._limits)
 
     def stream(
         self, paths: Iterable[str | os.PathLike[str]], sampling: Sampling | None = None

@@ -15,7 +15,10 @@ _BELOW_1 = 0.999999  # at 1 a moving average of Adam would never move
 
 
 def require_sensible(part: Any, values: Mapping[str, Any]) -> None:
-    """Raise UsageError for the first of `values`, fields of the options `part`, that nobody can mean."""
+    """Raise UsageError for the first of `values`, fields of the options `part`, that nobody can mean.
+
+    Options name what they can do without in a class variable `may_be_none`.
+    """
     hints = get_type_hints(type(part))
     for name, value in values.items():
         hint = hints[name]
@@ -30,7 +33,8 @@ def require_sensible(part: Any, values: Mapping[str, Any]) -> None:
         if kinds and Ellipsis not in kinds and len(kinds) != len(several):
             now = _said(getattr(part, name))
             raise UsageError(f"{name} is of {len(kinds)} numbers.", f"Write --set {name}={now}, for example.")
-        least = 1 if name in _SOME or name.endswith(("width", "widths")) else 0
+        some = name in _SOME or name.endswith(("width", "widths"))
+        least = 1 if some and name not in getattr(part, "may_be_none", ()) else 0
         most = _BELOW_1 if name == "betas" else 1 if name in _SHARES else math.inf
         for number in several:
             if isinstance(number, int | float) and not least <= number <= most:

@@ -48,6 +48,8 @@ class Config:
     count in blocks.
     """
 
+    may_be_none: ClassVar = ("latent",)
+
     image_size: int = 128
     persons: int = 340
     width: int = 64

@@ -61,6 +61,7 @@ def test_overrides_that_make_no_sense_are_refused(overrides: dict[str, str], mes
 @pytest.mark.parametrize(
     ("system", "overrides", "message"),
     [
+        ("dcgan", {"latent": "0"}, "latent=0 makes no sense. Take 1 or more"),
         ("vanilla", {"generator_widths": "8,0"}, "generator_widths=8,0 makes no sense. Take 1 or more"),
         ("acgan", {"dropout": "5"}, "a number from 0 to 1"),
         ("stylegan2", {"mapping_layers": "0"}, "Take 1 or more"),

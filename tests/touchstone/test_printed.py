@@ -8,13 +8,16 @@ import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
-from evidence.errors import UsageError
+from evidence.errors import DamagedMedia, UsageError
+from evidence.image import decode_image
 from evidence.verdict import Report, Segment, TimelinePoint
 from tests.command_line import write_picture
 from touchstone.report.item import ReportItem
@@ -105,6 +108,14 @@ def test_a_hostile_name_is_only_ever_text(report: Report, name: str) -> None:
     pdf = pdf_of(ReportItem(named(report, name)))
     assert b"root:" not in pdf
     assert ("src=http" in read(pdf, "pdftotext", "-raw")) == ("src=http" in name)
+
+
+def test_a_damaged_picture_is_refused_after_a_pdf_was_drawn_as_before(report: Report) -> None:
+    pdf_of(ReportItem(report))
+    kept = BytesIO()
+    Image.effect_noise((64, 64), 50).save(kept, "PNG")
+    with pytest.raises(DamagedMedia):
+        decode_image(kept.getvalue()[:2000])
 
 
 def test_without_weasyprint_it_says_what_to_install(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:

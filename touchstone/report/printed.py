@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
+from PIL import ImageFile
 
 from evidence.errors import OutputError, UsageError
 from evidence.medium import Pixels
@@ -57,6 +58,7 @@ def pdf_of(item: ReportItem, made_at: datetime | None = None) -> bytes:
 
 
 def _drawn(html: str) -> bytes:
+    tolerant = ImageFile.LOAD_TRUNCATED_IMAGES
     try:
         import weasyprint
         from weasyprint.urls import URLFetcher
@@ -65,6 +67,8 @@ def _drawn(html: str) -> bytes:
             "A PDF needs WeasyPrint and Pango, which are not installed.",
             "Install them: pip install 'touchstone[pdf]' and Debian's libpangoft2-1.0-0, or ask for HTML.",
         ) from None
+    finally:  # WeasyPrint lets Pillow fill up damaged pictures, in the whole process
+        ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
     logging.getLogger("weasyprint").setLevel(logging.ERROR)
     logging.getLogger("fontTools").setLevel(logging.ERROR)
     fetcher = URLFetcher(allowed_protocols=("data",), allow_redirects=False)
