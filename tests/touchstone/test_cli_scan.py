@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +105,31 @@ def test_all_results_of_one_scan_agree(touchstone: Touchstone, media: Path, tmp_
     assert "data:image/" in page
 
 
+def test_a_pdf_is_written_of_one_medium_and_one_of_each_of_several(
+    touchstone: Touchstone, media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+
+    touchstone("scan", media / "a-fake.png", "--pdf", tmp_path / "one.pdf")
+    ran = touchstone("scan", media / "a-fake.png", tmp_path / "broken.jpg", "--pdf", tmp_path / "filed")
+
+    filed = sorted((tmp_path / "filed").iterdir())
+    assert [path.name for path in filed] == ["1-a-fake.png.pdf", "2-broken.jpg.pdf"]
+    words = [
+        subprocess.run(["pdftotext", path, "-"], capture_output=True, text=True, check=True).stdout
+        for path in (tmp_path / "one.pdf", *filed)
+    ]
+    assert ["a-fake.png" in text for text in words] == [True, True, False]
+    assert "unsupported" in words[2]
+    assert ran.code == 1
+    ran = touchstone("scan", media, "--pdf", tmp_path / "one.pdf")
+    assert (ran.code, "Name a folder" in ran.err) == (2, True)
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
+    ran = touchstone("scan", media / "a-fake.png", "--pdf", tmp_path / "other.pdf")
+    assert (ran.code, ran.out, "touchstone[pdf]" in ran.err) == (2, "", True)
+    assert not (tmp_path / "other.pdf").exists()
+
+
 @pytest.mark.parametrize(
     ("names", "more", "code"),
     [
@@ -189,9 +216,9 @@ def test_a_bad_setting_is_wrong_usage(
     assert "max_pixels" in ran.err
 
 
-@pytest.mark.parametrize("option", ["--csv", "--jsonl", "--html"])
+@pytest.mark.parametrize("option", ["--csv", "--jsonl", "--html", "--pdf"])
 def test_a_full_disk_is_one_clear_line_and_exit_3(touchstone: Touchstone, media: Path, option: str) -> None:
-    ran = touchstone("scan", media, option, "/dev/full")
+    ran = touchstone("scan", media / "a-fake.png", option, "/dev/full")
 
     assert ran.code == 3
     assert "No space left on device" in ran.err

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
@@ -30,6 +30,7 @@ from touchstone.api.accepting import (
 )
 from touchstone.api.access import Reading, Writing
 from touchstone.api.events import After, LastEventId
+from touchstone.api.files import Sent
 from touchstone.api.manifests import folder_items, items_of, places_of, read_manifest
 from touchstone.api.pages import Cursor, Limit, cursor_behind, number_of, place_of
 from touchstone.api.rows import printable
@@ -203,7 +204,7 @@ def results_jsonl(desk: Reading, batch: str) -> StreamingResponse:
         }
     },
 )
-def results_parquet(desk: Reading, batch: str) -> FileResponse:
+def results_parquet(desk: Reading, batch: str) -> Sent:
     """The table with types; needs pyarrow on the server."""
     job = desk.job(batch, KIND)
     folder = tempfile.TemporaryDirectory(prefix="touchstone-")
@@ -216,7 +217,7 @@ def results_parquet(desk: Reading, batch: str) -> FileResponse:
     except BaseException:
         folder.cleanup()
         raise
-    return FileResponse(
+    return Sent(
         path,
         media_type="application/vnd.apache.parquet",
         filename=f"{batch}.parquet",

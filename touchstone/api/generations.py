@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 
 from evidence.errors import NotThere
@@ -13,6 +12,7 @@ from touchstone.api import events
 from touchstone.api.accepting import LANES, answered
 from touchstone.api.access import Reading, Writing
 from touchstone.api.events import After, LastEventId
+from touchstone.api.files import Sent
 from touchstone.api.pages import Cursor, Limit, cursor_behind, place_of
 from touchstone.api.scans import IdempotencyKey, Prefer
 from touchstone.api.schemas import (
@@ -121,14 +121,14 @@ async def generation_events(
         }
     },
 )
-def generation_file(desk: Reading, generation: str, file: str) -> FileResponse:
+def generation_file(desk: Reading, generation: str, file: str) -> Sent:
     """A picture, a film, or the manifest of all of them."""
     job = desk.job(generation, KIND)
     made = next((one for one in _files(desk.first_shard(job)) if one["name"] == file), None)
     if made is None:
         raise NotThere(f"The generation {generation} has no such file.", "Its `files` say what there is.")
     path = desk.service.media.artefact(job.id, file)
-    return FileResponse(path, media_type=made["mime"], headers={"Cache-Control": "private, max-age=3600"})
+    return Sent(path, media_type=made["mime"], headers={"Cache-Control": "private, max-age=3600"})
 
 
 def _view(desk: Desk, job: Job) -> Generation:

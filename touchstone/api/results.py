@@ -11,12 +11,13 @@ from typing import Any
 import cv2
 import numpy as np
 from fastapi import APIRouter, Response
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import HTMLResponse
 
 from evidence.errors import NoSuchJob, NotThere
 from evidence.verdict import Report
 from touchstone.api import views
 from touchstone.api.access import Reading
+from touchstone.api.files import Sent
 from touchstone.api.schemas import FramePoint, Frames, KnownMedium, Sha256
 from touchstone.api.service import Desk
 from touchstone.report.html import HtmlOptions, HtmlWriter
@@ -86,15 +87,15 @@ def frames_parquet(desk: Reading, scan: str) -> Response:
 
 
 @router.get("/scans/{scan}/heat.png", response_class=Response, responses=_file("The overlay.", "image/png"))
-def heat(desk: Reading, scan: str) -> FileResponse:
+def heat(desk: Reading, scan: str) -> Sent:
     """Where the picture reads as fake, to be laid over the preview."""
-    return FileResponse(_artefact(desk, scan, "heat.png"), media_type="image/png", headers=_PRIVATE)
+    return Sent(_artefact(desk, scan, "heat.png"), media_type="image/png", headers=_PRIVATE)
 
 
 @router.get("/scans/{scan}/preview.jpg", response_class=Response, responses=_file("It.", "image/jpeg"))
-def preview(desk: Reading, scan: str) -> FileResponse:
+def preview(desk: Reading, scan: str) -> Sent:
     """The picture, or the frame of a video that reads most as fake, at most 1024 pixels a side."""
-    return FileResponse(_artefact(desk, scan, "preview.jpg"), media_type="image/jpeg", headers=_PRIVATE)
+    return Sent(_artefact(desk, scan, "preview.jpg"), media_type="image/jpeg", headers=_PRIVATE)
 
 
 @router.get(
@@ -105,14 +106,14 @@ def preview(desk: Reading, scan: str) -> FileResponse:
         206: {"description": "The part that `Range` names."},
     },
 )
-def media(desk: Reading, scan: str) -> FileResponse:
+def media(desk: Reading, scan: str) -> Sent:
     """The medium as it was handed in; `Range` is honoured."""
     job = desk.job(scan, "scan")
     shard = desk.first_shard(job)
     report = ((shard.result if shard else None) or {}).get("report") or {}
     mime = str((report.get("media") or {}).get("mime") or "")
     shown = mime.startswith(_SHOWN)
-    return FileResponse(
+    return Sent(
         desk.service.media.path(desk.sum_of(job)),
         media_type=mime if shown else "application/octet-stream",
         headers=_PRIVATE | {"Content-Disposition": "inline" if shown else "attachment"},

@@ -68,6 +68,12 @@ def scan(
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="One page with heat maps and timelines.")
     ] = None,
+    pdf: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|DIR", help="To be filed, with touchstone[pdf]; of several media a folder of them."
+        ),
+    ] = None,
     every: options.Every = None,
     keyframes: options.Keyframes = False,
     max_frames: options.MaxFrames = None,
@@ -103,6 +109,7 @@ def scan(
             jsonl=jsonl,
             csv=csv,
             html=html,
+            pdf=pdf,
             resume=resume,
             every_seconds=every,
             keyframes=keyframes,

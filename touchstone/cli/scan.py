@@ -37,6 +37,7 @@ class ScanOptions:
     jsonl: Path | None = None
     csv: Path | None = None
     html: Path | None = None
+    pdf: Path | None = None
     resume: Path | None = None
     every_seconds: float | None = None
     keyframes: bool = False
@@ -92,10 +93,9 @@ def run(options: ScanOptions) -> int:
         try:
             with ExitStack() as stack:
                 teller = stack.enter_context(telling(options.progress, len(inputs)))
+                drawn = options.html is not None or options.pdf is not None
                 scanner = stack.enter_context(
-                    Scanner(
-                        settings, sampling=sampling, previews=options.html is not None, on_frame=teller.frame
-                    )
+                    Scanner(settings, sampling=sampling, previews=drawn, on_frame=teller.frame)
                 )
                 resume = _resume(options, scanner, stack)
                 writers = _writers(options, names_one_file(arguments), stack)
@@ -131,7 +131,7 @@ def _arguments(options: ScanOptions) -> list[str]:
 def _refuse_one_file_for_two(options: ScanOptions) -> None:
     """Two results in one file would overwrite each other. A JSONL may be what is resumed from."""
     taken: dict[str, str] = {}
-    for name in ("jsonl", "csv", "html", "resume"):
+    for name in ("jsonl", "csv", "html", "pdf", "resume"):
         path: Path | None = getattr(options, name)
         if path is None or path == STDOUT or (name == "resume" and path == options.jsonl):
             continue
@@ -174,6 +174,10 @@ def _writers(options: ScanOptions, single: bool, stack: ExitStack) -> list[Write
         from touchstone.report.html import HtmlWriter
 
         writers.append(stack.enter_context(HtmlWriter(options.html)))
+    if options.pdf is not None:
+        from touchstone.report.printed import PdfWriter
+
+        writers.append(PdfWriter(options.pdf, single=single))
     if options.json:
         json = JsonWriter(single=single)
         stack.callback(json.close)

@@ -1,4 +1,4 @@
-"""The report on one medium as a PDF to be printed and filed: A4, tagged, PDF/A-3a, without any network.
+"""The report on a medium as a PDF to be printed and filed: A4, tagged, PDF/A-3a, without any network.
 
 The only home of WeasyPrint, which the extra `pdf` installs. The words are those of the HTML report; the heat
 map and the marks are drawn into the picture.
@@ -10,6 +10,7 @@ import logging
 import threading
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -24,12 +25,46 @@ from evidence.verdict import SCHEMA, Region, Report
 from touchstone.report import figures
 from touchstone.report.article import FOLDER, article, environment
 from touchstone.report.item import ReportItem
+from touchstone.report.sink import unwritable
 from worker.pictures import coarse, heat_png
 
 _PARTS = FOLDER / "pdf"
 _TONES = {"fake": "#b3123d", "uncertain": "#8a5a00", "real": "#0b6b4f"}
 # Its layout engine is one for the process; reports that are asked for together are drawn one by one.
 _LOCK = threading.Lock()
+_LONGEST_NAME = 48  # letters, of up to four bytes
+
+
+class PdfWriter:
+    """A PDF a medium: `path` itself for a `single` one, else "N-name.pdf" in the folder `path`.
+
+    Raises UsageError where WeasyPrint is missing or `path` is no folder, OutputError.
+    """
+
+    def __init__(self, path: Path, *, single: bool) -> None:
+        _weasyprint()
+        if not single and path.is_file():
+            raise UsageError(
+                f"{path} is a file, and each of several media has a PDF of its own.", "Name a folder."
+            )
+        self._path, self._single, self._count = path, single, 0
+        try:
+            if single:
+                path.open("ab").close()  # said before the scan, not after it
+            else:
+                path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(path, error) from None
+
+    def add(self, item: ReportItem) -> None:
+        """Write the report on one medium."""
+        self._count += 1
+        name = Path(str(item.report.media["path"])).name[:_LONGEST_NAME]
+        path = self._path if self._single else self._path / f"{self._count}-{name}.pdf"
+        try:
+            path.write_bytes(pdf_of(item))
+        except OSError as error:
+            raise unwritable(path, error) from None
 
 
 def pdf_of(item: ReportItem, made_at: datetime | None = None) -> bytes:
@@ -57,11 +92,11 @@ def pdf_of(item: ReportItem, made_at: datetime | None = None) -> bytes:
         return _drawn(text)
 
 
-def _drawn(html: str) -> bytes:
+def _weasyprint() -> Any:
     tolerant = ImageFile.LOAD_TRUNCATED_IMAGES
     try:
         import weasyprint
-        from weasyprint.urls import URLFetcher
+        import weasyprint.urls
     except (ModuleNotFoundError, OSError):  # the package, or Pango, which it draws with
         raise UsageError(
             "A PDF needs WeasyPrint and Pango, which are not installed.",
@@ -69,9 +104,14 @@ def _drawn(html: str) -> bytes:
         ) from None
     finally:  # WeasyPrint lets Pillow fill up damaged pictures, in the whole process
         ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
+    return weasyprint
+
+
+def _drawn(html: str) -> bytes:
+    weasyprint = _weasyprint()
     logging.getLogger("weasyprint").setLevel(logging.ERROR)
     logging.getLogger("fontTools").setLevel(logging.ERROR)
-    fetcher = URLFetcher(allowed_protocols=("data",), allow_redirects=False)
+    fetcher = weasyprint.urls.URLFetcher(allowed_protocols=("data",), allow_redirects=False)
     try:
         made: bytes = weasyprint.HTML(string=html, url_fetcher=fetcher).write_pdf(pdf_variant="pdf/a-3a")
     except (ValueError, OSError) as error:

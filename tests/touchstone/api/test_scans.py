@@ -187,6 +187,19 @@ def test_what_a_scan_left_is_fetched_piece_by_piece(api: Api) -> None:
     assert part.headers["content-disposition"] == "inline"
 
 
+@pytest.mark.parametrize(
+    ("asked", "status"), [("bytes=x", 400), ("lines=1-2", 400), ("bytes=900-", 416), ("bytes=5-2", 400)]
+)
+def test_a_range_that_cannot_be_had_is_a_problem(api: Api, asked: str, status: int) -> None:
+    scan = api.upload(b"a picture").json()["id"]
+    api.work()
+    for name in ("media", "heat.png", "preview.jpg"):
+        answer = api.http.get(f"/v1/scans/{scan}/{name}", headers={"Range": asked})
+        assert asked in problem(answer, status, "bad_range")["detail"]
+        size = len(api.http.get(f"/v1/scans/{scan}/{name}").content)
+        assert answer.headers.get("content-range") == (f"bytes */{size}" if status == 416 else None)
+
+
 def test_a_medium_that_is_no_picture_is_only_ever_saved(api: Api) -> None:
     scan = api.upload(b"<script>alert(1)</script>", "x.html").json()["id"]
     answer = api.http.get(f"/v1/scans/{scan}/media")
