@@ -72,7 +72,7 @@ class Calibration:
         wanted = bucket_name(short_side, quality)
         for bucket in self.buckets:
             if bucket.name == wanted:
-                return replace(self, **asdict(bucket), buckets=())
+                return replace(self, **vars(bucket), buckets=())
         return self
 
     def score(self, logit: float) -> float:
