@@ -74,7 +74,9 @@ def decode_bytes(data: bytes, path: str, limits: DecodeLimits) -> tuple[MediaInf
     """What `decode_image` does, for bytes that were read from `path`."""
     mime = sniff(data[:HEAD_BYTES])
     if mime not in IMAGE_MIMES:
-        raise UnsupportedMedia(f"This is a video ({mime}), not a picture.", "Read its frames instead.")
+        raise UnsupportedMedia(
+            f"This is a video ({mime}), not a picture.", "Hand in one of its frames as a picture."
+        )
     with translated(mime), open_image(data, mime, limits) as image:
         plain = _plain_jpeg(image, data) if mime == "image/jpeg" else None
         info = describe(image, data, path, mime, loaded=plain is not None)

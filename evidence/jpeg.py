@@ -27,6 +27,7 @@ ZIGZAG = tuple(
     )
 )
 SAMPLINGS = ("4:4:4", "4:2:2", "4:2:0", "grey")
+LONGEST_SIDE = 65_500  # as libjpeg writes a JPEG
 
 
 def read_history(data: bytes) -> JpegHistory | None:

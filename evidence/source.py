@@ -81,7 +81,7 @@ def _explain(problem: OSError | ValueError, name: str) -> UnreadableMedia:
         target = os.readlink(name)
         return UnreadableMedia(f"{name} is a link to {target}, which does not exist.", "Mend the link.")
     if number in (errno.ENOENT, errno.ENOTDIR):
-        return UnreadableMedia(f"{name} does not exist (any more).", "Check the name, or scan again.")
+        return UnreadableMedia(f"{name} does not exist (any more).", "Check the name.")
     if number == errno.ELOOP:
         return UnreadableMedia(f"{name} is a link that leads back to itself.", "Mend the link.")
     if number in (errno.EACCES, errno.EPERM):
@@ -91,7 +91,7 @@ def _explain(problem: OSError | ValueError, name: str) -> UnreadableMedia:
 
 
 _NO_FILES = (
-    (stat.S_ISDIR, "a directory", "Name the files in it, or scan it as a folder."),
+    (stat.S_ISDIR, "a directory", "Name the files in it."),
     (stat.S_ISFIFO, "a pipe", "Write its content to a file first."),
     (stat.S_ISSOCK, "a socket", "Hand in a file."),
     (stat.S_ISCHR, "a device", "Hand in a file."),

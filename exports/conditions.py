@@ -51,7 +51,7 @@ def action_units(slot: Slot, said: str) -> Array:
         if name.upper() not in slot.names:
             raise UsageError(f"There is no action unit {name!r}.", _known(name.upper(), slot.names))
         if not number:
-            raise UsageError(f"The action unit {name} has no number.", f"Write --units {name}=0.8.")
+            raise UsageError(f"The action unit {name} has no number.", f"Write {name}=0.8, for example.")
         values[slot.names.index(name.upper())] = _within(slot, f"{name.upper()}=", number)
     return values
 

@@ -7,7 +7,7 @@ was not to be made is the source's own pixels, to the bit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -63,7 +63,7 @@ def edit(
     slots = slots_of(session)
     image = slot_of(slots, "image")
     if image is None:
-        raise UsageError(f"{session.entry.label} takes no picture.", "Sample it with --count and --seed.")
+        raise UsageError(f"{session.entry.label} takes no picture.", "It draws from a seed alone: sample it.")
     feeds = drawn_inputs(slots, seed, 0) | (given or {})
     holes = slot_of(slots, "mask")
     if holes is not None:
@@ -97,11 +97,18 @@ def reconstruct(source: Source, pixels: Pixels, *, settled: bool = True) -> Pixe
     return settle(twin, pixels) if settled else twin
 
 
-def extend(source: Source, pixels: Pixels, sides: Mapping[str, int], *, seed: int = 0) -> Edited:
+def extend(
+    source: Source,
+    pixels: Pixels,
+    sides: Mapping[str, int],
+    *,
+    seed: int = 0,
+    on_strip: Callable[[], None] = lambda: None,
+) -> Edited:
     """The picture continued by so many pixels on its "left", "right", "top", "bottom", side by side.
 
     A wide strip is made in strips of `STRIP`, each from what then lies beside it (Boundless, Teterwak et
-    al. 2019, 1908.07007, extends so recursively).
+    al. 2019, 1908.07007, extends so recursively); `on_strip` hears of each.
     """
     session = opened(source)
     made = np.zeros(pixels.shape[:2], bool)
@@ -112,7 +119,15 @@ def extend(source: Source, pixels: Pixels, sides: Mapping[str, int], *, seed: in
             canvas = np.pad(pixels, (*margins, (0, 0)), mode="edge")
             pixels = edit(session, canvas, mask=strip, seed=seed).pixels
             made = np.pad(made, margins, constant_values=True)
+            on_strip()
     return Edited(pixels, made)
+
+
+def extended_size(pixels: Pixels, sides: Mapping[str, int]) -> tuple[int, int]:
+    """Width and height of what `extend` makes of the picture."""
+    height, width = pixels.shape[:2]
+    wider = sum(by for side, by in sides.items() if side in ("left", "right"))
+    return width + wider, height + sum(sides.values()) - wider
 
 
 def central(pixels: Pixels) -> Box:

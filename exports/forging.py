@@ -19,7 +19,9 @@ import numpy as np
 
 from detector.readers import SUFFIXES
 from evidence.errors import DataError, MediaError, UsageError
+from evidence.limits import DecodeLimits
 from evidence.medium import Pixels
+from evidence.source import read_media
 from exports.conditions import angle, caption_tokens, class_index, expression
 from exports.editing import Box, Edited, Mask, edit
 from exports.manifest import Folder, Row
@@ -76,6 +78,7 @@ def forge(
     on_file: OnFile | None = None,
     on_failed: OnFailed | None = None,
     threads: int | None = None,
+    limits: DecodeLimits | None = None,
 ) -> int:
     """Write the reals and what every generator makes of them; returns how many forgeries are there.
 
@@ -85,11 +88,11 @@ def forge(
     made = 0
     with Folder(out) as folder:
         _require_seed(folder, seed)
-        usable = [real for real in reals if _keep_real(folder, real, seed, on_failed)]
+        usable = [real for real in reals if _keep_real(folder, real, seed, limits, on_failed)]
         if not usable:
             raise DataError("None of the pictures can be decoded.", "Check the folder of reals.")
         for entry in entries:
-            work = _Work(GeneratorSession(entry, threads=threads), seed, find_face)
+            work = _Work(GeneratorSession(entry, threads=threads), seed, limits, find_face)
             for real in usable:
                 name = f"fake/{entry.name}/{real.stem}"
                 if not _there(folder, name, entry.sha256):
@@ -103,8 +106,10 @@ def forge(
 class _Work:
     """A generator and what it makes of one real."""
 
-    def __init__(self, session: GeneratorSession, seed: int, find_face: FindFace | None) -> None:
-        self.session, self.seed, self.find_face = session, seed, find_face
+    def __init__(
+        self, session: GeneratorSession, seed: int, limits: DecodeLimits | None, find_face: FindFace | None
+    ) -> None:
+        self.session, self.seed, self.limits, self.find_face = session, seed, limits, find_face
         self.slots = slots_of(session)
         self.image = slot_of(self.slots, "image")
 
@@ -134,9 +139,11 @@ def _require_seed(folder: Folder, seed: int) -> None:
         )
 
 
-def _keep_real(folder: Folder, real: Real, seed: int, on_failed: OnFailed | None) -> bool:
+def _keep_real(
+    folder: Folder, real: Real, seed: int, limits: DecodeLimits | None, on_failed: OnFailed | None
+) -> bool:
     try:
-        delivery = _delivered(real, seed)
+        delivery = _delivered(real, seed, limits)
     except MediaError as error:
         if on_failed is None:
             raise
@@ -148,7 +155,7 @@ def _keep_real(folder: Folder, real: Real, seed: int, on_failed: OnFailed | None
 
 
 def _write_fake(folder: Folder, work: _Work, real: Real, name: str) -> None:
-    delivery = _delivered(real, work.seed)
+    delivery = _delivered(real, work.seed, work.limits)
     edited, words = work(real, delivery.pixels)
     entry = work.session.entry
     origin = {
@@ -181,8 +188,9 @@ def _common(real: Real, delivery: Delivery, seed: int) -> Row:
     }
 
 
-def _delivered(real: Real, seed: int) -> Delivery:
-    return deliver(real.path.read_bytes(), None, _rng(seed, real.stem, "crop"))
+def _delivered(real: Real, seed: int, limits: DecodeLimits | None) -> Delivery:
+    published = read_media(real.path, limits or DecodeLimits())
+    return deliver(published, None, _rng(seed, real.stem, "crop"), limits)
 
 
 def _there(folder: Folder, name: str, model: str) -> bool:

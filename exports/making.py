@@ -15,10 +15,11 @@ import numpy as np
 
 from evidence.errors import UsageError
 from evidence.faces import FaceFinder
-from evidence.jpeg import encode_like
+from evidence.jpeg import LONGEST_SIDE, encode_like
+from evidence.limits import DecodeLimits
 from evidence.medium import MediaInfo, Pixels
 from evidence.video_writer import write_gif, write_video
-from exports.editing import Box, Edited, Mask, edit, extend
+from exports.editing import STRIP, Box, Edited, Mask, edit, extend, extended_size
 from exports.films import FRAMES_PER_SECOND, LEG, expression_sweep, interpolation, rotation_sweep
 from exports.forging import FindFace
 from exports.runtime import GeneratorSession
@@ -27,7 +28,7 @@ from exports.slots import Slot, slots_of
 from exports.wishes import Asked, Condition, Spoken, box_of, conditions_of, refuse_foreign
 from generators.delivery import png
 
-SAMPLES, STATIONS, STRIP = 16, 6, 32
+SAMPLES, STATIONS = 16, 6
 MOST_IN_GRID = 64
 FACE_SHARE = 1.25  # LFW teaches faces in squares of 1.21, CelebA of 1.26 times the height that YuNet finds
 
@@ -56,6 +57,8 @@ class Order:
     asked: Asked
     conditions: Sequence[Condition]
     find_face: FindFace | None = None
+    spoken: Spoken = str
+    max_pixels: int = DecodeLimits.max_pixels
 
     @property
     def seed(self) -> int:
@@ -79,17 +82,30 @@ class Order:
         each = 1 if self.asked.film else len(self.conditions)
         return inputs * each if inputs else 1 if self.asked.film else self.count
 
-    def frames(self, inputs: int) -> int:
-        """How many frames its films will have; 0 without films."""
+    @property
+    def sides(self) -> dict[str, int]:
+        """By how many pixels each side is to be continued."""
+        return dict.fromkeys(self.asked.side, self.asked.extend or STRIP)
+
+    def parts(self, inputs: int) -> int:
+        """How many frames its films will have, or strips its continued pictures; 0 where a file is one."""
         film, expressions = self.asked.film, len(self.conditions)
         stations = {"interpolation": self.count, "expression": inputs * expressions, "rotation": 2 * inputs}
-        return LEG * stations[film] if film else 0
+        return LEG * stations[film] if film else inputs * sum(-(-by // STRIP) for by in self.sides.values())
 
 
 def order_of(
-    session: GeneratorSession, asked: Asked, spoken: Spoken = str, *, find_face: FindFace | None = None
+    session: GeneratorSession,
+    asked: Asked,
+    spoken: Spoken = str,
+    *,
+    find_face: FindFace | None = None,
+    max_pixels: int = DecodeLimits.max_pixels,
 ) -> Order:
-    """What is asked of the session's system; raises UsageError for what it does not take."""
+    """What is asked of the session's system; raises UsageError for what it does not take.
+
+    `max_pixels` bounds what a continued picture may come to.
+    """
     slots = slots_of(session)
     refuse_foreign(session.entry, slots, asked, spoken)
     if len(asked.mask) not in (0, 1, len(asked.input)):
@@ -97,8 +113,8 @@ def order_of(
             f"There are {len(asked.mask)} masks for {len(asked.input)} inputs.",
             "Give one for all, or one each.",
         )
-    is_faced = session.entry.task in ("animation", "rotation")
-    return Order(session, slots, asked, conditions_of(slots, asked), find_face if is_faced else None)
+    found = find_face if session.entry.task in ("animation", "rotation") else None
+    return Order(session, slots, asked, conditions_of(slots, asked), found, spoken, max_pixels)
 
 
 def make(
@@ -106,12 +122,12 @@ def make(
     originals: Iterable[Original] = (),
     read_mask: ReadMask | None = None,
     *,
-    on_frame: Callable[[], None] = lambda: None,
+    on_part: Callable[[], None] = lambda: None,
 ) -> Iterator[Made]:
-    """Each file that was asked for; `on_frame` hears of each frame of a film. Raises UsageError."""
+    """Each file that was asked for; `on_part` hears of each of `Order.parts`. Raises UsageError."""
     if order.asked.film:
-        return _films(order, originals, on_frame)
-    return _edits(order, originals, read_mask) if order.asked.input else _samples(order)
+        return _films(order, originals, on_part)
+    return _edits(order, originals, read_mask, on_part) if order.asked.input else _samples(order)
 
 
 def sheet(order: Order, pictures: Sequence[Pixels]) -> bytes:
@@ -158,12 +174,15 @@ def _samples(order: Order) -> Iterator[Made]:
         yield Made(stem, ".png", png(pixels), origin, (pixels,))
 
 
-def _edits(order: Order, originals: Iterable[Original], read_mask: ReadMask | None) -> Iterator[Made]:
+def _edits(
+    order: Order, originals: Iterable[Original], read_mask: ReadMask | None, on_part: Callable[[], None]
+) -> Iterator[Made]:
     """Each real picture under each condition, delivered as it came."""
     for number, info, pixels in originals:
         mask = _mask(order, number, pixels, read_mask)
+        _require_room(order, info, pixels)
         for condition in order.conditions:
-            edited = _edit(order, pixels, condition, mask)
+            edited = _edit(order, pixels, condition, mask, on_part)
             data = png(edited.pixels) if info.jpeg is None else encode_like(edited.pixels, info.jpeg)
             where: dict[str, Any] = {"box": list(edited.box)} if edited.box else {}
             if order.asked.side:
@@ -176,12 +195,31 @@ def _edits(order: Order, originals: Iterable[Original], read_mask: ReadMask | No
             yield Made(stem, suffix, data, origin, shown, made)
 
 
-def _edit(order: Order, pixels: Pixels, condition: Condition, mask: Mask | None) -> Edited:
+def _edit(
+    order: Order, pixels: Pixels, condition: Condition, mask: Mask | None, on_part: Callable[[], None]
+) -> Edited:
     if order.asked.side:
-        by = order.asked.extend or STRIP
-        return extend(order.session, pixels, dict.fromkeys(order.asked.side, by), seed=order.seed)
+        return extend(order.session, pixels, order.sides, seed=order.seed, on_strip=on_part)
     box = None if mask is not None else _square(order, pixels)
     return edit(order.session, pixels, condition.feeds, seed=order.seed, mask=mask, box=box)
+
+
+def _require_room(order: Order, info: MediaInfo, pixels: Pixels) -> None:
+    """Raise UsageError where the picture, continued, would be larger than anybody may read."""
+    width, height = extended_size(pixels, order.sides)
+    fewer = f"Take fewer pixels a side ({order.spoken('extend')})"
+    if width * height > order.max_pixels:
+        raise UsageError(
+            f"{info.path} would become {width:,} x {height:,} = {width * height:,} pixels; "
+            f"the limit is {order.max_pixels:,}.",
+            f"{fewer}, or raise the pixel limit in the settings.",
+        )
+    if info.jpeg is not None and max(width, height) > LONGEST_SIDE:
+        raise UsageError(
+            f"{info.path} would become {width:,} x {height:,} pixels; "
+            f"a JPEG has {LONGEST_SIDE:,} a side at most.",
+            f"{fewer}, or give the picture as PNG.",
+        )
 
 
 def _films(order: Order, originals: Iterable[Original], on_frame: Callable[[], None]) -> Iterator[Made]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from evidence.image import decode_image
 from evidence.jpeg import SAMPLINGS, encode_like, without_metadata
+from evidence.limits import DecodeLimits
 from evidence.medium import JpegHistory, Pixels
 
 # Crops keep the grid of the real's JPEG, of its halved chroma as well; decoders work on its multiples.
@@ -37,17 +38,19 @@ class Delivery:
         return png(pixels) if self.history is None else encode_like(pixels, self.history)
 
 
-def deliver(published: bytes, crop: int | None, rng: np.random.Generator) -> Delivery:
+def deliver(
+    published: bytes, crop: int | None, rng: np.random.Generator, limits: DecodeLimits | None = None
+) -> Delivery:
     """The real as both sides travel: its own JPEG data, cut to `crop` pixels a side or turned if need be.
 
     What the file says of itself (EXIF, XMP, colour profile, comments) is left out before it is decoded:
     a twin has none of it, so that it would tell the two apart.
     """
-    info, pixels = decode_image(published)
+    info, pixels = decode_image(published, limits)
     upright = info.rotation == 0
     if upright and info.jpeg is not None:
         published = without_metadata(published)
-        info, pixels = decode_image(published)
+        info, pixels = decode_image(published, limits)
     history = info.jpeg
     keepable = upright and history is not None and history.sampling in SAMPLINGS
     if crop is not None and max(pixels.shape[:2]) > crop:

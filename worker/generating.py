@@ -60,7 +60,8 @@ def generate(
     """
     entry = generator(settings, request.model)
     session = GeneratorSession(entry, threads=settings.threads)
-    order = order_of(session, asked_of(entry, request), find_face=face_square(settings.faces))
+    find_face, most = face_square(settings.faces), settings.max_pixels
+    order = order_of(session, asked_of(entry, request), find_face=find_face, max_pixels=most)
     pictures = _pictures(request)
     told = _Told(order, len(order.asked.input), on_picture)
     shown: list[Pixels] = []
@@ -70,7 +71,7 @@ def generate(
         Folder(media.artefact(job, MANIFEST).parent, masks=MASKS) as folder,
     ):
         decode = _Decoding(pool, media, pictures, lambda name: media.artefact(job, f"{BEFORE}{name}.jpg"))
-        for made in make(order, decode.originals(order.asked.input), decode.pixels, on_frame=told.frame):
+        for made in make(order, decode.originals(order.asked.input), decode.pixels, on_part=told.part):
             name = folder.add(made.stem, made.suffix, made.content, made.origin, mask=made.mask)
             twin = made.origin.get("twin_of")
             files.append(_file(media, job, name, "made", f"{BEFORE}{twin}.jpg" if twin else ""))
@@ -149,19 +150,19 @@ class _Decoding:
 
 @dataclass
 class _Told:
-    """Counts what is there: of films their frames, else files."""
+    """Counts what is there: frames of films, strips of continued pictures, else files."""
 
     order: Order
     inputs: int
     on_picture: OnPicture
     done: int = field(default=0)
 
-    def frame(self) -> None:
+    def part(self) -> None:
         self.done += 1
-        self.on_picture(self.done, self.order.frames(self.inputs))
+        self.on_picture(self.done, self.order.parts(self.inputs))
 
     def file(self) -> None:
-        if not self.order.asked.film:
+        if not self.order.parts(self.inputs):
             self.done += 1
             self.on_picture(self.done, self.order.files(self.inputs))
 

@@ -61,6 +61,16 @@ def begin(folder: Path, settled: dict[str, Any], *, resume: bool) -> bool:
     return False
 
 
+def require_run(folder: Path) -> None:
+    """Raise UsageError where no run has begun in `folder`, for one who asked to go on with it."""
+    if not (folder / CONFIG).is_file():
+        found = "it has no config.json" if folder.is_dir() else "there is no such folder"
+        raise UsageError(
+            f"There is no run in {folder} to go on with: {found}.",
+            "Name the --out of the run, or leave --resume out to begin one.",
+        )
+
+
 def read_settled(folder: Path) -> dict[str, Any]:
     """What `config.json` of a system's run says; raises UsageError without one, TrainingError for another."""
     path = folder / CONFIG

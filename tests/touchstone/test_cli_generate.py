@@ -13,6 +13,7 @@ import pytest
 
 from evidence.image import decode_image
 from evidence.medium import Pixels
+from exports.editing import edit
 from exports.sampling import drawn
 from tests import tiny_generators
 from tests.command_line import Touchstone
@@ -109,6 +110,54 @@ def test_a_picture_goes_on_where_it_was_told_to(workshop: Touchstone, portrait: 
     assert (result[:, 96:] == 255).all()
 
 
+def test_a_picture_goes_on_as_far_as_one_may_be_read(
+    workshop: Touchstone, portrait: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photograph = tmp_path / "portrait.jpg"
+    assert cv2.imwrite(str(photograph), decode_image(portrait)[1])
+    asked = ("generate", "extender", "--side", "right", "--out", tmp_path / "o", "--input")
+    ran = workshop(*asked, photograph, "--extend", 65_405)
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "65,501 x 80 pixels; a JPEG has 65,500 a side at most." in ran.err
+    assert "give the picture as PNG" in ran.err
+
+    monkeypatch.setenv("TOUCHSTONE_MAX_PIXELS", "10240")
+    assert "the limit is 10,240." in workshop(*asked, portrait, "--extend", 33).err
+    assert workshop(*asked, portrait, "--extend", 32).code == 0
+    monkeypatch.setenv("TOUCHSTONE_MAX_PIXELS", "7679")
+    assert "96 x 80 = 7,680 pixels; the limit is 7,679." in workshop(*asked, portrait).err
+
+
+def test_a_picture_that_goes_on_far_can_be_stopped(
+    workshop: Touchstone, portrait: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strips = iter(range(100))
+
+    def interrupted(*given: Any, **named: Any) -> Any:
+        if next(strips) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return edit(*given, **named)
+
+    monkeypatch.setattr("exports.editing.edit", interrupted)
+    asked = ("--input", portrait, "--side", "right", "--extend", 1_000_000)
+    ran = workshop("generate", "extender", *asked, "--out", tmp_path / "o")
+    assert ran.code == 130
+    assert ran.err == f"touchstone: Interrupted. 0 of 1 files are in {tmp_path / 'o'}.\n"
+    assert next(strips) == 3
+
+
+def test_a_picture_that_is_not_there_is_named_with_advice_that_fits(
+    workshop: Touchstone, media: Path, tmp_path: Path
+) -> None:
+    asked = ("generate", "mirror", "--out", tmp_path / "o", "--input")
+    ran = workshop(*asked, "none.png")
+    assert (ran.code, ran.err) == (
+        3,
+        "touchstone: unreadable: none.png: none.png does not exist (any more). Check the name.\n",
+    )
+    assert "Hand in one of its frames as a picture." in workshop(*asked, media / "c-clip.mp4").err
+
+
 def test_a_face_keeps_its_detail_and_what_lies_around_it(
     workshop: Touchstone, portrait: Path, tmp_path: Path
 ) -> None:
@@ -191,9 +240,13 @@ def test_a_film_has_its_frames(
         (("filler", "--input", "P", "--box", "a"), "X,Y,W,H"),
         (("extender", "--input", "P"), "needs --side"),
         (("extender", "--input", "P", "--side", "up"), "left, right, top, bottom"),
+        (
+            ("extender", "--input", "P", "--side", "left", "--extend", "2000000"),
+            "2,000,096 x 80 = 160,007,680 pixels; the limit is 100,000,000. Take fewer pixels a side (--ext",
+        ),
         (("smiler", "--input", "P"), "needs --units or --expression"),
         (("smiler", "--input", "P", "--units", "AU12=1.2"), "outside 0 to 1"),
-        (("smiler", "--input", "P", "--units", "AU12"), "Write --units AU12=0.8."),
+        (("smiler", "--input", "P", "--units", "AU12"), "Write AU12=0.8, for example."),
         (("smiler", "--input", "P", "--units", "AU99=1"), "no action unit 'AU99'"),
         (("smiler", "--input", "P", "--expression", "smle"), "Did you mean smile"),
         (("turner", "--input", "P", "--yaw", "60"), "outside -45 to 45 degrees"),
@@ -229,7 +282,7 @@ def test_an_interrupted_command_keeps_what_it_has_made(
 
 
 def test_forge_labels_what_chosen_generators_make_of_a_folder(
-    workshop: Touchstone, portrait: Path, tmp_path: Path
+    workshop: Touchstone, portrait: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "reals").mkdir()
     portrait.rename(tmp_path / "reals" / "a.png")
@@ -248,3 +301,7 @@ def test_forge_labels_what_chosen_generators_make_of_a_folder(
     inside = workshop(*asked, "--out", tmp_path / "reals" / "forged")
     assert (inside.code, inside.err.count("\n")) == (2, 1)
     assert workshop("forge", "--reals", tmp_path / "none", "--out", tmp_path / "o").code == 2
+    monkeypatch.setenv("TOUCHSTONE_MAX_PIXELS", "7679")
+    small = workshop(*asked, "--out", tmp_path / "small")
+    assert small.code == 3
+    assert "96 x 80 = 7,680 pixels; the limit is 7,679." in small.err

@@ -143,6 +143,21 @@ def test_a_checkpoint_of_another_system_is_refused_and_stays(touchstone: Touchst
     refused(touchstone("export", "x", "--run", "wgan", "--to", "models"), "has no verdict.json", "--resume")
 
 
+def test_to_go_on_with_a_run_there_has_to_be_one(touchstone: Touchstone, pictures: Path) -> None:
+    asked = ("train", "dcgan", "--data", pictures, *SHORT, "--out", "run", "--resume")
+    refused(touchstone(*asked), "There is no run in run to go on with: there is no such folder.", "--out")
+    assert not Path("run").exists()
+    Path("run").mkdir()
+    refused(touchstone(*asked), "it has no config.json", "leave --resume out")
+    refused(touchstone("train", "detector", "--data", pictures, "--out", "run", "--resume"), "no config.json")
+
+    assert touchstone(*asked[:-1]).code == 0
+    Path("run/checkpoint.pt").unlink()  # killed before the first was written
+    ran = touchstone(*asked)
+    assert ran.code == 0
+    assert "No checkpoint had been written to run yet. The run begins at its start." in ran.err
+
+
 def test_a_full_disk_ends_in_a_line_and_leaves_the_checkpoint(
     touchstone: Touchstone, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

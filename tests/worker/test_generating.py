@@ -95,6 +95,21 @@ def test_progress_is_told(studio: Shop) -> None:
     assert studio.told[0] == (1, 3)
 
 
+def test_a_picture_that_goes_on_is_told_of_strip_by_strip(studio: Shop) -> None:
+    conditions = {"input": [picture(studio)], "side": ["right", "top"], "extend": 40}
+    (outcome,) = made(studio, GenerateRequest("extender", conditions=conditions))
+    assert outcome.result is not None, outcome.cause
+    assert studio.told[0] == (1, 4)
+
+
+def test_a_picture_that_would_be_too_large_is_refused(studio: Shop) -> None:
+    conditions = {"input": [picture(studio)], "side": ["right"], "extend": 2_000_000}
+    (outcome,) = made(studio, GenerateRequest("extender", conditions=conditions))
+    assert outcome.cause is not None
+    assert "Take fewer pixels a side (extend)" in str(outcome.cause)
+    assert outcome.final
+
+
 def test_a_generation_that_nobody_waits_for_leaves_nothing(
     studio: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

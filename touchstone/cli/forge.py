@@ -72,6 +72,7 @@ def forge(
                 on_file=lambda name: progress.advance(task),
                 on_failed=skipped.add,
                 threads=settings.threads,
+                limits=settings.limits,
             )
         except KeyboardInterrupt:
             raise Interrupted("The same command goes on from here.") from None

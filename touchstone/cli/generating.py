@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.progress import Progress
 from evidence.errors import MediaError, UsageError
 from evidence.files import write_whole
 from evidence.image import decode_image
+from evidence.limits import DecodeLimits
 from evidence.medium import Pixels
 from exports.making import MOST_IN_GRID, Order, Original, face_square, make, order_of, sheet, sheet_name
 from exports.manifest import Folder
@@ -22,14 +24,15 @@ from touchstone.cli.guard import NOTHING_DONE, Interrupted, patient_interrupts
 from touchstone.cli.inputs import Input, expand
 from touchstone.cli.skipped import Skipped
 from worker.scanner import installed_models
-from worker.settings import load_settings
+from worker.settings import Settings, load_settings
 
 
 def run(system: str, asked: Asked, out: Path) -> int:
     """Make what was asked into `out`; the exit code. `asked.input` are files, folders and patterns."""
+    settings = load_settings()
     inputs, skipped = expand(asked.input), Skipped()
-    order = _order(system, asked, inputs)
-    done, files = 0, order.files(len(inputs))
+    order = _order(system, asked, inputs, settings)
+    done, files, parts = 0, order.files(len(inputs)), order.parts(len(inputs))
     pictures: list[Pixels] = []
     kept = [*(Path(item.path) for item in inputs), *map(Path, asked.mask)]
     with (
@@ -38,8 +41,10 @@ def run(system: str, asked: Asked, out: Path) -> int:
         Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress,
     ):
         task = progress.add_task("files", total=files)
+        within = progress.add_task("frames" if asked.film else "strips", total=parts, visible=parts > 0)
+        originals, read_mask = _read(inputs, skipped, settings.limits), partial(_read_mask, settings.limits)
         try:
-            for made in make(order, _read(inputs, skipped), _read_mask):
+            for made in make(order, originals, read_mask, on_part=lambda: progress.advance(within)):
                 name = folder.add(made.stem, made.suffix, made.content, made.origin, mask=made.mask)
                 print(out / name)
                 pictures += made.shown if asked.grid and len(pictures) < MOST_IN_GRID else ()
@@ -52,9 +57,8 @@ def run(system: str, asked: Asked, out: Path) -> int:
     return NOTHING_DONE if not done else skipped.exit_code
 
 
-def _order(system: str, asked: Asked, inputs: list[Input]) -> Order:
+def _order(system: str, asked: Asked, inputs: list[Input], settings: Settings) -> Order:
     """The system, once it is sure that it takes what is asked; raises UsageError."""
-    settings = load_settings()
     entry = installed_models(settings).get(system)
     if entry.kind != "generator":
         raise UsageError(f"{entry.label} is a {entry.kind}.", "`touchstone models` lists the generators.")
@@ -63,25 +67,26 @@ def _order(system: str, asked: Asked, inputs: list[Input]) -> Order:
         raise UsageError(f"There is no file in {said}.", "Name pictures, or a folder that holds some.")
     named = replace(asked, input=tuple(item.path for item in inputs))
     session = GeneratorSession(entry, threads=settings.threads)
-    return order_of(session, named, _option, find_face=face_square(settings.faces))
+    find_face, most = face_square(settings.faces), settings.max_pixels
+    return order_of(session, named, _option, find_face=find_face, max_pixels=most)
 
 
-def _read(inputs: list[Input], skipped: Skipped) -> Iterator[Original]:
+def _read(inputs: list[Input], skipped: Skipped, limits: DecodeLimits) -> Iterator[Original]:
     """Each input with its number; what cannot be read is named and left out."""
     for number, item in enumerate(inputs):
         try:
             if item.problem is not None:
                 raise item.problem
-            info, pixels = decode_image(item.path)
+            info, pixels = decode_image(item.path, limits)
         except MediaError as error:
             skipped.add(item.path, error)
             continue
         yield number, info, pixels
 
 
-def _read_mask(path: str) -> Pixels:
+def _read_mask(limits: DecodeLimits, path: str) -> Pixels:
     try:
-        return decode_image(path)[1]
+        return decode_image(path, limits)[1]
     except MediaError as error:
         raise UsageError(f"The mask {path} cannot be read. {error.message}", error.advice) from None
 

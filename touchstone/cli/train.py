@@ -67,6 +67,8 @@ def train(
         if dry_run:
             print(json.dumps(plan(options), indent=2, default=str))
             return
+        if resume:
+            _require_run(options.out)
         stopped = run(options)
     if stopped == "interrupted":
         raise Interrupted("Everything is saved; go on with the same command and --resume.")
@@ -85,6 +87,15 @@ class TrainOptions:
     seed: int
     resume: bool
     overrides: dict[str, str]
+
+
+def _require_run(folder: Path) -> None:
+    """Raise UsageError where there is no run to go on with; say so where it goes on from nothing."""
+    from generators.training import checkpoint
+
+    checkpoint.require_run(folder)
+    if not (folder / checkpoint.CHECKPOINT).is_file():
+        print(f"{checkpoint.kept(folder)} The run begins at its start.", file=sys.stderr)
 
 
 def _plan_system(options: TrainOptions) -> dict[str, Any]:
