@@ -14,11 +14,13 @@ SCHEMA = "touchstone.scan/1"
 
 Verdict = Literal["fake", "real", "uncertain"]
 Status = Literal["ok", "not_applicable", "unable"]
+DecidedBy = Literal["detector", "c2pa", "watermark", "registry"]
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Why there is no verdict, or why it is uncertain: a code, and a sentence with what to do."""
+    """Why there is no verdict, why it is uncertain, or what else than the pixels decided it: a code, and a
+    sentence with what to do."""
 
     code: str
     message: str
@@ -117,6 +119,8 @@ def nothing_claimed() -> dict[str, Any]:
 class Report:
     """Everything said about one medium; `to_dict()` is the JSON contract `touchstone.scan/1`.
 
+    `fake_probability` and its interval are of the pixels alone, whoever decided the verdict.
+
     `heatmap` is a (rows, cols) grid of fake probability 0..1 over the upright picture (for a video,
     over its worst frame), with None in cells nobody looked at. `mask_area` is the share of the picture
     that reads as fake.
@@ -127,6 +131,7 @@ class Report:
     status: Status
     reason: Reason | None = None
     verdict: Verdict | None = None
+    decided_by: DecidedBy = "detector"
     fake_probability: float | None = None
     interval: tuple[float, float] | None = None
     threshold: Threshold | None = None

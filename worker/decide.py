@@ -5,6 +5,7 @@
 3. Outside what the error rates were measured on (`domain.py`) there is no verdict either way: `uncertain`.
 4. `fake` must survive re-encoding: most changes keep it, none makes it `real`. `real` must not become `fake`.
 5. A video is not `real` while a stretch of it reads as fake, nor when more than a tenth of it went unseen.
+6. What stands beside the pixels, credentials and claims, has the last word (`fusion.py`).
 
 Whatever is `uncertain` says why, and what would decide it.
 """
@@ -36,8 +37,9 @@ from evidence.verdict import (
 )
 from provenance.examine import Declared
 from worker import domain, regions
-from worker.declared import findings_of, provenance_of
+from worker.declared import provenance_of
 from worker.findings import Findings
+from worker.fusion import findings_of, fuse
 from worker.scan import calibration_for
 
 SURVIVES = 0.5  # share of re-encodings that must keep a `fake`
@@ -77,7 +79,7 @@ def decide(
 ) -> Decision:
     """The report on one medium; `timings` are milliseconds by stage.
 
-    `declared` is what the file says of itself; the verdict does not look at it.
+    `declared` is what the file says of itself.
     """
     info = findings.info
     calibration = calibration_for(detector.calibration, info)
@@ -88,7 +90,8 @@ def decide(
     limits = domain.limits(findings)
     first = calibration.verdict(score)
     reason = _doubt(first, findings, calibration, stability, parts, limits)
-    verdict: Verdict = first if reason is None else "uncertain"
+    seen: Verdict = first if reason is None else "uncertain"
+    fused = fuse(seen, reason, declared)
     heat = regions.probabilities(findings.grid, findings.whole, calibration)
     found, mask_area = regions.areas(heat, calibration, info.height, info.width)
     timings = timings or {}
@@ -96,8 +99,9 @@ def decide(
         id=_identity(info.sha256, detector),
         media=media_of(info),
         status="ok",
-        reason=reason,
-        verdict=verdict,
+        reason=fused.reason,
+        verdict=fused.verdict,
+        decided_by=fused.decided_by,
         fake_probability=round(score, 4),
         interval=(round(low, 4), round(high, 4)),
         threshold=calibration.threshold_for(),
@@ -109,7 +113,7 @@ def decide(
         mask_area=round(mask_area, 4),
         timeline=_timeline(findings, calibration),
         segments=parts,
-        evidence=(*_evidence(findings, calibration, score, verdict), *findings_of(declared)),
+        evidence=(*_evidence(findings, calibration, score, seen), *findings_of(declared)),
         provenance=provenance_of(info, declared),
         models=(
             ModelUse(

@@ -226,7 +226,7 @@ def test_an_old_list_is_warned_about_where_it_is_used(touchstone: Touchstone, jp
     assert touchstone("trust", "add", root, "--taken", "yesterday").code == 2
 
 
-def test_a_scan_tells_what_a_file_declares_and_leaves_the_verdict_to_the_pixels(
+def test_what_a_signed_file_declares_decides_and_the_number_stays_that_of_the_pixels(
     touchstone: Touchstone, tmp_path: Path
 ) -> None:
     plain = write_picture(tmp_path / "real.png", -6)
@@ -240,12 +240,16 @@ def test_a_scan_tells_what_a_file_declares_and_leaves_the_verdict_to_the_pixels(
     found = signed_one["provenance"]["c2pa"]
     assert (found["state"], found["source_type"]) == ("untrusted", "trainedAlgorithmicMedia")
     (finding,) = [row for row in signed_one["evidence"] if row["kind"] == "c2pa"]
-    assert finding["weight"] == 0
+    assert finding["weight"] > 0
     assert "Declared as made by a machine" in finding["detail"]
-    for part in ("verdict", "fake_probability", "interval", "reason"):
+    for part in ("fake_probability", "interval"):
         assert signed_one[part] == unsigned[part]
-    assert unsigned["verdict"] == "real"
-    assert "Credentials" in touchstone("scan", tmp_path / "real.signed.png").out
+    assert (unsigned["verdict"], unsigned["decided_by"]) == ("real", "detector")
+    assert (signed_one["verdict"], signed_one["decided_by"]) == ("fake", "c2pa")
+    assert signed_one["reason"]["code"] == "declared"
+    shown = touchstone("scan", tmp_path / "real.signed.png").out
+    assert "FAKE (DECLARED)" in shown
+    assert "not on its pixels" in " ".join(shown.split())
 
 
 def test_a_scan_tells_claims_and_shows_them_in_the_report(touchstone: Touchstone, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ COLUMNS = (
     "path", "kind", "status", "verdict", "fake_probability", "interval_low", "interval_high",
     "generator", "reason", "model", "elapsed_ms",
     "sha256", "width", "height", "duration_s", "false_alarm_rate", "stability", "in_domain", "message",
+    "decided_by",
 )  # fmt: skip
 CLIENT_REF = "client_ref"  # of a batch, behind the others: what its owner calls a medium
 
@@ -67,4 +68,5 @@ def row_of(report: Report) -> tuple[object, ...]:
         f"{report.stability.agreeing}/{tried}" if tried else None,
         str(report.domain.in_domain).lower() if report.verdict else None,
         reason.message if reason else None,
+        report.decided_by if report.verdict else None,
     )

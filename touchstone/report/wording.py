@@ -14,11 +14,13 @@ NBSP = "\u00a0"  # a number and its sign stay on one line
 _NOUNS = {"image": "picture", "animation": "animation", "video": "video"}
 
 _HEADLINES = {"fake": "Fake", "real": "Real", "uncertain": "Uncertain"}
+_DECIDED = {"c2pa": " (declared)", "watermark": " (watermarked)", "registry": " (known)"}
 
 
 def headline(report: Report) -> str:
-    """The verdict in a word, or "No verdict"."""
-    return _HEADLINES.get(report.verdict or "", "No verdict")
+    """The verdict in a word, with what decided it where the pixels did not, or "No verdict"."""
+    decided = _DECIDED.get(report.decided_by, "") if report.verdict else ""
+    return _HEADLINES.get(report.verdict or "", "No verdict") + decided
 
 
 def noun(report: Report) -> str:
@@ -32,6 +34,11 @@ def quotable(report: Report) -> str:
     if report.verdict is None or report.fake_probability is None:
         return f"Touchstone gives no verdict on this {thing}."
     chance = f"probability of forgery {percent(report.fake_probability)}{_interval(report)}"
+    if report.decided_by == "c2pa":
+        return (
+            f"This {thing} is declared as generated or altered by a machine, in Content Credentials that "
+            f"hold. By its pixels alone: {chance}."
+        )
     if report.verdict == "fake":
         finding = f"Touchstone finds that this {thing} was generated or altered by a machine: {chance}."
         return f"{finding} {_when(report)}{false_alarms(report)}".strip()
@@ -43,6 +50,11 @@ def quotable(report: Report) -> str:
 def caution(report: Report) -> str:
     """What the finding does not mean."""
     thing = noun(report)
+    if report.decided_by == "c2pa":
+        return (
+            f"This rests on the word of whoever signed the {thing}, not on its pixels. A signer whom no "
+            f"trust list knows may be anybody, also somebody who wants a genuine {thing} to look forged."
+        )
     if report.verdict == "fake":
         return (
             f"This does not say who made the {thing}, how or why, nor that what it shows did not happen. "

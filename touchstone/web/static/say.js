@@ -22,5 +22,6 @@ export function clock(seconds) {
 
 export function verdictWords(report) {
   const words = { fake: "Fake", real: "Real", uncertain: "Uncertain" };
-  return words[report.verdict] ?? "No verdict";
+  const decided = { c2pa: " (declared)", watermark: " (watermarked)", registry: " (known)" };
+  return report.verdict ? words[report.verdict] + (decided[report.decided_by] ?? "") : "No verdict";
 }
