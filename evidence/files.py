@@ -1,8 +1,11 @@
-"""Write a file whole or not at all."""
+"""Write a file whole or not at all, and keep others out of its folder meanwhile."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from evidence.errors import OutputError
@@ -20,3 +23,17 @@ def write_whole(path: Path, content: bytes) -> None:
         raise OutputError(
             f"{path} cannot be written: {error.strerror}.", "Free some space, or choose another folder."
         ) from error
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes that lock the same folder out while the block runs; raises `OutputError`."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be opened: {error.strerror}.", "Create the folder.") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

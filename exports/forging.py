@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -53,6 +54,18 @@ class Real:
         return {0: "test", 1: "cal"}.get(eighth, "train")
 
 
+class Mark(Protocol):
+    """Marks the files of one generator; `row` is what the manifest says of that."""
+
+    @property
+    def row(self) -> dict[str, list[str]]: ...
+
+    def __call__(self, content: bytes, name: str, parent: Path | None) -> bytes: ...
+
+
+Marks = Callable[[ModelEntry], Mark]
+
+
 def reals_in(folder: Path, count: int | None = None) -> list[Real]:
     """The pictures under `folder` in order of their path, `count` of them at most, spread evenly."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
@@ -75,6 +88,7 @@ def forge(
     *,
     seed: int = 0,
     find_face: FindFace | None = None,
+    marks: Marks | None = None,
     on_file: OnFile | None = None,
     on_failed: OnFailed | None = None,
     threads: int | None = None,
@@ -83,7 +97,8 @@ def forge(
     """Write the reals and what every generator makes of them; returns how many forgeries are there.
 
     A real that cannot be decoded is handed to `on_failed` and left out. `find_face` says where a face system
-    looks, by default at the central square.
+    looks, by default at the central square. `marks` gives each generator what marks its files; without it
+    none is marked.
     """
     made = 0
     with Folder(out) as folder:
@@ -92,11 +107,12 @@ def forge(
         if not usable:
             raise DataError("None of the pictures can be decoded.", "Check the folder of reals.")
         for entry in entries:
+            mark = None if marks is None else marks(entry)
             work = _Work(GeneratorSession(entry, threads=threads), seed, limits, find_face)
             for real in usable:
                 name = f"fake/{entry.name}/{real.stem}"
                 if not _there(folder, name, entry.sha256):
-                    _write_fake(folder, work, real, name)
+                    _write_fake(folder, work, real, name, mark)
                 made += 1
                 if on_file is not None:
                     on_file(name)
@@ -154,7 +170,7 @@ def _keep_real(
     return True
 
 
-def _write_fake(folder: Folder, work: _Work, real: Real, name: str) -> None:
+def _write_fake(folder: Folder, work: _Work, real: Real, name: str, mark: Mark | None) -> None:
     delivery = _delivered(real, work.seed, work.limits)
     edited, words = work(real, delivery.pixels)
     entry = work.session.entry
@@ -170,8 +186,12 @@ def _write_fake(folder: Folder, work: _Work, real: Real, name: str) -> None:
         "parents": [hashlib.sha256(delivery.data).hexdigest()] if work.image else [],
         **words,
     }
-    mask = None if edited.made is None else png(edited.made.astype(np.uint8) * 255)
-    folder.add(name, f".{delivery.extension}", delivery.encode(edited.pixels), origin, mask=mask)
+    made = None if edited.made is None else png(edited.made.astype(np.uint8) * 255)
+    origin |= {"marks": []} if mark is None else mark.row
+    finish = None if mark is None else partial(mark, parent=real.path if work.image else None)
+    folder.add(
+        name, f".{delivery.extension}", delivery.encode(edited.pixels), origin, mask=made, finish=finish
+    )
 
 
 def _common(real: Real, delivery: Delivery, seed: int) -> Row:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -19,6 +19,7 @@ from evidence.files import write_whole
 MANIFEST = "manifest.jsonl"
 
 Row = dict[str, Any]
+Finish = Callable[[bytes, str], bytes]
 
 _OF_THE_FILE = ("path", "sha256", "mask")  # what a row says besides the origin it is given
 
@@ -65,18 +66,32 @@ class Folder:
         if self._replaced:
             self._write()
 
-    def add(self, stem: str, suffix: str, content: bytes, origin: Row, *, mask: bytes | None = None) -> str:
+    def add(
+        self,
+        stem: str,
+        suffix: str,
+        content: bytes,
+        origin: Row,
+        *,
+        mask: bytes | None = None,
+        finish: Finish | None = None,
+    ) -> str:
         """Write a picture and its row; the name is `stem` + `suffix`, numbered where that is taken.
 
         A picture of the same origin, from an earlier run, is replaced. `mask` is a PNG, by default in a
-        folder of its own: who reads the folder by its names shall find no mask among pictures. Raises
-        `OutputError`.
+        folder of its own: who reads the folder by its names shall find no mask among pictures. `finish`
+        makes of content and name what is written; since a signature is another one each time, a picture of
+        the same origin stays as it is then. Raises `OutputError`.
         """
         assert self._stream is not None
         number = 1
         while not self._free(name := f"{stem}{f'-{number}' if number > 1 else ''}{suffix}", origin):
             number += 1
         self._taken.add(name)
+        if finish is not None:
+            if self._whole(name):
+                return name
+            content = finish(content, name)
         row = {"path": name, "sha256": hashlib.sha256(content).hexdigest(), **origin}
         if mask is not None:
             row["mask"] = f"{self._masks}{name.rpartition('.')[0]}.png"
@@ -90,6 +105,13 @@ class Folder:
         except OSError as error:
             raise self._refused(error) from None
         return name
+
+    def _whole(self, name: str) -> bool:
+        """Whether the picture of an earlier run is there as it was written."""
+        file = self.path / name
+        if name not in self.rows or not file.is_file():
+            return False
+        return bool(hashlib.sha256(file.read_bytes()).hexdigest() == self.rows[name]["sha256"])
 
     def _free(self, name: str, origin: Row) -> bool:
         file = self.path / name

@@ -8,18 +8,16 @@ each with a small TOML beside it (`exports/third_party.py`). Rows found later wi
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from evidence.errors import ModelError, ModelNotFound, ModelTampered, OutputError
-from evidence.files import write_whole
+from evidence.errors import ModelError, ModelNotFound, ModelTampered
+from evidence.files import locked, write_whole
 from exports.third_party import ForeignInterface, read_toml
 
 SCHEMA = "touchstone.models/1"
@@ -198,7 +196,7 @@ class Registry:
         """
         folder = self.folders[0]
         entry = replace(entry, folder=folder)
-        with _locked(folder):
+        with locked(folder):
             rows = [kept for kept in _listed(folder) if kept.label != entry.label]
             if entry.default:
                 rows = [replace(row, default=row.default and row.kind != entry.kind) for row in rows]
@@ -255,17 +253,3 @@ def _read_model(path: Path) -> bytes:
 def _write_index(folder: Path, entries: Sequence[ModelEntry]) -> None:
     text = json.dumps({"schema": SCHEMA, "models": [entry.to_dict() for entry in entries]}, indent=2)
     write_whole(folder / INDEX, f"{text}\n".encode())
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep other writers of the same index out while the block runs."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be opened: {error.strerror}.", "Create the folder.") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

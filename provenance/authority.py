@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from evidence.errors import SigningError
-from evidence.files import write_whole
+from evidence.files import locked, write_whole
 from provenance.certificates import certificates_in, key_pem
 
 ORGANISATION = "Touchstone development (untrusted)"
@@ -43,11 +43,12 @@ def development_identity(folder: Path) -> Identity:
     chain, key = folder / "signer.pem", folder / "signer.key"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not (chain.is_file() and key.is_file() and _lasts(chain.read_bytes())):
-            made = make_identity(_machine())
-            _write_secret(key, made.key)
-            write_whole(chain, made.chain)
-        return Identity(chain.read_bytes(), key.read_bytes())
+        with locked(folder):  # several workers may need their first one at the same time
+            if not (chain.is_file() and key.is_file() and _lasts(chain.read_bytes())):
+                made = make_identity(_machine())
+                _write_secret(key, made.key)
+                write_whole(chain, made.chain)
+            return Identity(chain.read_bytes(), key.read_bytes())
     except OSError as error:
         raise SigningError(
             f"The development certificate in {folder} cannot be read or made: {error.strerror or error}.",

@@ -81,6 +81,21 @@ def sign_file(source: Path, out: Path, statement: Statement, key: SigningKey) ->
     return out
 
 
+def sign_content(content: bytes, statement: Statement, key: SigningKey) -> bytes:
+    """The same for a file in memory, of a format that holds its manifest; it has to have a title.
+
+    Raises SigningError.
+    """
+    file, signed = io.BytesIO(content), io.BytesIO()
+    mime = media_type(file)
+    edit = statement.what in ("edited", "scanned")
+    with _parts(statement, DecodeLimits()) as parts:
+        definition = manifest_definition(statement, Path(statement.title))
+        sign(definition, file, mime, key=key, out=signed, parts=parts, edit=edit)
+    _check(signed, mime, b"")
+    return signed.getvalue()
+
+
 def target_for(source: Path) -> Path:
     """Where the signature of a file goes when nobody says: beside it, never over it."""
     with open_media(source, DecodeLimits()) as file:

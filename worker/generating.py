@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -25,6 +26,7 @@ from exports.registry import ModelEntry
 from exports.runtime import GeneratorSession
 from exports.slots import slots_in
 from exports.wishes import Asked, Condition, conditions_of, refuse_foreign, takes
+from worker.marking import Marking
 from worker.media import MediaStore
 from worker.pictures import preview_jpg
 from worker.requests import GenerateRequest
@@ -63,6 +65,7 @@ def generate(
     find_face, most = face_square(settings.faces), settings.max_pixels
     order = order_of(session, asked_of(entry, request), find_face=find_face, max_pixels=most)
     pictures = _pictures(request)
+    marking = Marking(settings, entry, unmarked=request.unmarked)
     told = _Told(order, len(order.asked.input), on_picture)
     shown: list[Pixels] = []
     files: list[dict[str, Any]] = []
@@ -72,15 +75,18 @@ def generate(
     ):
         decode = _Decoding(pool, media, pictures, lambda name: media.artefact(job, f"{BEFORE}{name}.jpg"))
         for made in make(order, decode.originals(order.asked.input), decode.pixels, on_part=told.part):
-            name = folder.add(made.stem, made.suffix, made.content, made.origin, mask=made.mask)
             twin = made.origin.get("twin_of")
+            origin = made.origin | marking.row
+            finish = partial(marking, parent=media.place(pictures[twin]) if twin else None)
+            name = folder.add(made.stem, made.suffix, made.content, origin, mask=made.mask, finish=finish)
             files.append(_file(media, job, name, "made", f"{BEFORE}{twin}.jpg" if twin else ""))
             files += [_file(media, job, folder.rows[name]["mask"], "mask")] if made.mask else ()
             shown += made.shown if order.asked.grid and len(shown) < MOST_IN_GRID else ()
             told.file()
     if shown:
-        write_whole(media.artefact(job, sheet_name(order)), sheet(order, shown))
-        files.append(_file(media, job, sheet_name(order), "sheet"))
+        name = sheet_name(order)
+        write_whole(media.artefact(job, name), marking(sheet(order, shown), name, None))
+        files.append(_file(media, job, name, "sheet"))
     files += [_file(media, job, f"{BEFORE}{name}.jpg", "before") for name in order.asked.input]
     return {"files": [*files, _file(media, job, MANIFEST, "manifest")]}
 

@@ -111,11 +111,15 @@ class BatchRequest:
 
 @dataclass(frozen=True)
 class GenerateRequest:
-    """Files to be made by a generator of the suite; `conditions` are what `touchstone generate` takes."""
+    """Files to be made by a generator of the suite; `conditions` are what `touchstone generate` takes.
+
+    `unmarked` files do not say that they were generated.
+    """
 
     model: str
     count: int = 1
     seed: int = 0
+    unmarked: bool = False
     conditions: Mapping[str, Any] = field(default_factory=dict)
 
     def to_plain(self) -> dict[str, Any]:

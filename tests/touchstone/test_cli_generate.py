@@ -281,6 +281,23 @@ def test_an_interrupted_command_keeps_what_it_has_made(
     assert len(rows_of(tmp_path / "o")) == 3
 
 
+def test_what_was_generated_is_declared_and_found_again_unless_it_was_asked_for_unmarked(
+    workshop: Touchstone, tmp_path: Path
+) -> None:
+    asked = ("generate", "dots", "--count", 1)
+    assert workshop(*asked, "--out", tmp_path / "marked").code == 0
+    assert workshop(*asked, "--unmarked", "--out", tmp_path / "plain").code == 0
+    (marked,), (plain,) = rows_of(tmp_path / "marked"), rows_of(tmp_path / "plain")
+    assert (marked["marks"], plain["marks"]) == (["xmp", "c2pa"], [])
+
+    ran = workshop("verify", tmp_path / "marked" / marked["path"])
+    assert ran.code == 0
+    assert "Declared as made by a machine (trainedAlgorithmicMedia)." in ran.out
+    assert workshop("verify", tmp_path / "plain" / plain["path"]).code == 4
+    found = [decode_image(tmp_path / folder / marked["path"])[1] for folder in ("marked", "plain")]
+    assert np.array_equal(*found)
+
+
 def test_forge_labels_what_chosen_generators_make_of_a_folder(
     workshop: Touchstone, portrait: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,6 +315,9 @@ def test_forge_labels_what_chosen_generators_make_of_a_folder(
         ("fake", "mirror"),
         ("fake", "shades"),
     ]
+    assert [row.get("marks") for row in rows] == [None, ["xmp", "c2pa"], ["xmp", "c2pa"]]
+    assert workshop(*asked, "--unmarked", "--out", tmp_path / "plain").code == 1
+    assert [row.get("marks") for row in rows_of(tmp_path / "plain")] == [None, [], []]
     inside = workshop(*asked, "--out", tmp_path / "reals" / "forged")
     assert (inside.code, inside.err.count("\n")) == (2, 1)
     assert workshop("forge", "--reals", tmp_path / "none", "--out", tmp_path / "o").code == 2

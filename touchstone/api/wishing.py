@@ -39,7 +39,8 @@ class Picture(BaseModel):
 class WishForm(Taken):
     """What a generator is asked; `takes` of its model (GET /v1/models) says which of it goes with it.
 
-    `units` are as "AU12=0.8,AU26=0.3", `box` is "X,Y,W,H" in pixels of the picture.
+    `units` are as "AU12=0.8,AU26=0.3", `box` is "X,Y,W,H" in pixels of the picture. `unmarked` files do not
+    say that they were generated, which some test sets need.
     """
 
     model: Annotated[Line, Field(min_length=1, max_length=128)]
@@ -57,6 +58,7 @@ class WishForm(Taken):
     film: Literal["interpolation", "expression", "rotation"] | None = None
     gif: bool = False
     grid: bool = False
+    unmarked: bool = False
     priority: Priority = "live"
     client_ref: ClientRef = ""
     retention_seconds: float | None = Field(None, ge=0, le=10 * 365 * 86_400, allow_inf_nan=False)
@@ -73,7 +75,7 @@ class Wish(WishForm):
         plain = self.model_dump(include=set(CONDITIONS), exclude_defaults=True)
         said = {name: getattr(self, name) for name in ("count", "seed") if name in self.model_fields_set}
         count = self.count if "count" in said or not self.film else STATIONS
-        made = GenerateRequest(self.model, count, self.seed, plain)
+        made = GenerateRequest(self.model, count, self.seed, self.unmarked, plain)
         conditions = refuse(entry, replace(asked_of(entry, made), **said))
         if self.film and count > MOST_STATIONS:
             raise UsageError(
@@ -88,7 +90,7 @@ class Wish(WishForm):
 CONDITIONS = tuple(
     name
     for name in Wish.model_fields
-    if name not in ("model", "count", "seed", "priority", "client_ref", "retention_seconds")
+    if name not in ("model", "count", "seed", "unmarked", "priority", "client_ref", "retention_seconds")
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +34,9 @@ def forge(
         int | None, typer.Option(metavar="N", min=1, help="At most so many reals, spread over the folder.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same forgeries.")] = 0,
+    unmarked: Annotated[
+        bool, typer.Option("--unmarked", help="For detectors: without the marks of a generated file.")
+    ] = False,
 ) -> None:
     """Forge labelled fakes of real pictures, to train or to test a detector.
 
@@ -40,14 +44,17 @@ def forge(
     history, with a mask where only a part was made. One that draws from nothing gives as many
     samples as there are reals, each in the size and the delivery of one of them; `touchstone lint`
     says of those that they show other things. Needs no torch. The same command goes on where it was
-    interrupted; another seed needs another folder. Exit code 1 when some pictures could not be read;
+    interrupted; another seed needs another folder. The forgeries say that they were generated, in
+    XMP and Content Credentials, which tells them from their reals: a detector is trained and tested
+    on --unmarked ones. Exit code 1 when some pictures could not be read;
     those are named and left out.
 
-    Example: `touchstone forge --reals photos/ --systems all --out forged/ --count 200`
+    Example: `touchstone forge --reals photos/ --systems all --unmarked --out forged/ --count 200`
     """
     from exports.forging import forge as forge_all
     from exports.forging import reals_in
     from exports.making import face_square
+    from worker.marking import Marking
     from worker.scanner import installed_models
     from worker.settings import load_settings
 
@@ -69,6 +76,7 @@ def forge(
                 out,
                 seed=seed,
                 find_face=face_square(settings.faces),
+                marks=None if unmarked else partial(Marking, settings, unmarked=False),
                 on_file=lambda name: progress.advance(task),
                 on_failed=skipped.add,
                 threads=settings.threads,

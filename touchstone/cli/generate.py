@@ -68,6 +68,9 @@ def generate(
         typer.Option(help="A film instead: from seed to seed, into an expression, from side to side."),
     ] = None,
     gif: Annotated[bool, typer.Option("--gif", help="The film as a GIF, else as an mp4.")] = False,
+    unmarked: Annotated[
+        bool, typer.Option("--unmarked", help="For test sets: without the marks of a generated file.")
+    ] = False,
 ) -> None:
     """Make synthetic pictures, each with its origin in a manifest.
 
@@ -75,7 +78,8 @@ def generate(
     something else: samples take --count and --seed, those of classes --class, those of captions
     --caption; all others take --input, and by their task --mask or --box, --side and --extend,
     --units or --expression, --yaw. A changed picture has the size of its source and its JPEG
-    history where there is one; beside it lies a mask of what was made. Exit code 1 when some
+    history where there is one; beside it lies a mask of what was made. Every file says that it was
+    generated, in XMP and in Content Credentials; the manifest tells which marks it has. Exit code 1 when some
     pictures could not be read; those are named and left out.
 
     Examples: `touchstone generate dcgan-faces --count 64 --out faces/` · `touchstone generate
@@ -103,4 +107,4 @@ def generate(
         gif=gif,
         grid=grid,
     )
-    raise typer.Exit(run(system, asked, out))
+    raise typer.Exit(run(system, asked, out, unmarked=unmarked))

@@ -23,15 +23,20 @@ from exports.wishes import Asked
 from touchstone.cli.guard import NOTHING_DONE, Interrupted, patient_interrupts
 from touchstone.cli.inputs import Input, expand
 from touchstone.cli.skipped import Skipped
+from worker.marking import Marking
 from worker.scanner import installed_models
 from worker.settings import Settings, load_settings
 
 
-def run(system: str, asked: Asked, out: Path) -> int:
-    """Make what was asked into `out`; the exit code. `asked.input` are files, folders and patterns."""
+def run(system: str, asked: Asked, out: Path, *, unmarked: bool = False) -> int:
+    """Make what was asked into `out`; the exit code. `asked.input` are files, folders and patterns.
+
+    `unmarked` leaves out the marks that tell the files from what a camera took.
+    """
     settings = load_settings()
     inputs, skipped = expand(asked.input), Skipped()
     order = _order(system, asked, inputs, settings)
+    marking = Marking(settings, order.session.entry, unmarked=unmarked)
     done, files, parts = 0, order.files(len(inputs)), order.parts(len(inputs))
     pictures: list[Pixels] = []
     kept = [*(Path(item.path) for item in inputs), *map(Path, asked.mask)]
@@ -45,13 +50,17 @@ def run(system: str, asked: Asked, out: Path) -> int:
         originals, read_mask = _read(inputs, skipped, settings.limits), partial(_read_mask, settings.limits)
         try:
             for made in make(order, originals, read_mask, on_part=lambda: progress.advance(within)):
-                name = folder.add(made.stem, made.suffix, made.content, made.origin, mask=made.mask)
+                parent = made.origin.get("twin_of")
+                origin = made.origin | marking.row
+                finish = partial(marking, parent=Path(parent) if parent else None)
+                name = folder.add(made.stem, made.suffix, made.content, origin, mask=made.mask, finish=finish)
                 print(out / name)
                 pictures += made.shown if asked.grid and len(pictures) < MOST_IN_GRID else ()
                 done += 1
                 progress.update(task, completed=done)
             if pictures:
-                write_whole(out / sheet_name(order), sheet(order, pictures))
+                name = sheet_name(order)
+                write_whole(out / name, marking(sheet(order, pictures), name, None))
         except KeyboardInterrupt:
             raise Interrupted(f"{done} of {files} files are in {out}.") from None
     return NOTHING_DONE if not done else skipped.exit_code
