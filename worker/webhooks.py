@@ -160,12 +160,12 @@ class Courier:
         else:
             found |= {"due": now + PAUSES_SECONDS[owed.attempts - 1]}
         with translated(), writing(self._store.engine) as connection:
-            connection.execute(update(deliveries).where(deliveries.c.id == owed.id).values(found))
-            if status == _GONE:
+            if status == _GONE:  # the webhook first, as whoever deletes it: neither waits for the other
                 gone = "The receiver answered 410 Gone."
                 connection.execute(
                     update(webhooks).where(webhooks.c.id == owed.webhook).values(disabled=gone)
                 )
+            connection.execute(update(deliveries).where(deliveries.c.id == owed.id).values(found))
 
 
 def signed(message: str, timestamp: int, body: bytes, secrets: tuple[str, ...]) -> dict[str, str]:

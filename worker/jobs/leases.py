@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, update
 
 from worker.jobs.cutting import PART, part_ended_in
 from worker.jobs.engine import reading, translated, writing
+from worker.jobs.locking import youngest_first
 from worker.jobs.model import Depth, Held, JobState, Lane, Lease, Plain, ShardState
 from worker.jobs.schema import jobs, shards
 from worker.jobs.store import JobStore
@@ -115,7 +116,7 @@ class Leases:
         until = self.store.clock() + seconds
         kept: set[str] = set()
         with translated(), writing(self.store.engine) as connection:
-            for lease in leases:
+            for lease in youngest_first(leases):
                 held = connection.execute(
                     update(shards)
                     .where(shards.c.id == lease.shard, shards.c.token == lease.token)
@@ -153,7 +154,7 @@ class Leases:
     def release(self, leases: Sequence[Lease]) -> None:
         """Give shards back untouched, without an attempt counted: a worker stops on purpose."""
         with translated(), writing(self.store.engine) as connection:
-            for lease in leases:
+            for lease in youngest_first(leases):
                 connection.execute(
                     update(shards)
                     .where(shards.c.id == lease.shard, shards.c.token == lease.token)

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from evidence.errors import KeyConflict, NoSuchJob, StoreError, UsageError
 from worker.jobs.accepting import Outcome, accept_in, shard_rows
 from worker.jobs.engine import migrate, open_engine, reading, translated, writing
+from worker.jobs.locking import hold_shards
 from worker.jobs.model import Event, Job, JobState, NewJob, Plain, Shard, ShardState
 from worker.jobs.owed import owe_in
 from worker.jobs.rows import in_parts, text_of, to_job, to_shard
@@ -134,9 +135,11 @@ class JobStore:
         with translated(), writing(self.engine) as connection:
             self._job(connection, job, tenant)
             going = (ShardState.READY.value, ShardState.LEASED.value, ShardState.WAITING.value)
+            going_on = (shards.c.job == job) & shards.c.state.in_(going)
+            hold_shards(connection, going_on)
             connection.execute(
                 update(shards)
-                .where(shards.c.job == job, shards.c.state.in_(going))
+                .where(going_on)
                 .values(state=ShardState.CANCELLED.value, token="", lease_until=None)
             )
             self._end(connection, job, JobState.CANCELLED)
@@ -148,13 +151,12 @@ class JobStore:
             found = self._job(connection, job, tenant)
             if found.state is JobState.CANCELLED:
                 return 0
+            dead = (shards.c.job == job) & (shards.c.state == ShardState.DEAD.value)
+            dead &= shards.c.parent.is_(None)
+            hold_shards(connection, dead)
             revived = connection.execute(
                 update(shards)
-                .where(
-                    shards.c.job == job,
-                    shards.c.state == ShardState.DEAD.value,
-                    shards.c.parent.is_(None),
-                )
+                .where(dead)
                 .values(state=ShardState.READY.value, attempts=0, due=self.clock(), cause=None, told=0.0)
             ).rowcount
             if revived:
@@ -175,14 +177,16 @@ class JobStore:
         """Delete a job with all that belongs to it; raises NoSuchJob."""
         with translated(), writing(self.engine) as connection:
             self._job(connection, job, tenant)
+            hold_shards(connection, shards.c.job == job)
             connection.execute(delete(jobs).where(jobs.c.id == job))
 
     def sweep(self, *, limit: int = 1_000) -> int:
         """Delete jobs whose time after their end is over; returns how many."""
         over = jobs.c.finished + jobs.c.retention_seconds <= self.clock()
         with translated(), writing(self.engine) as connection:
-            chosen = select(jobs.c.id).where(over).limit(limit)
-            return connection.execute(delete(jobs).where(jobs.c.id.in_(chosen))).rowcount
+            chosen = connection.execute(select(jobs.c.id).where(over).limit(limit)).scalars().all()
+            hold_shards(connection, shards.c.job.in_(chosen))
+            return connection.execute(delete(jobs).where(jobs.c.id.in_(chosen), over)).rowcount
 
     def count_down(self, connection: Connection, job: str, *, dead: int = 0) -> None:
         """One shard of `job` ended, `dead` of it without a result; the last one ends the job."""
