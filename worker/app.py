@@ -36,18 +36,17 @@ def make_app(settings: Settings) -> Celery:
         task_default_queue=QUEUES[Lane.BATCH],
         task_default_routing_key=QUEUES[Lane.BATCH],
         task_default_exchange="touchstone",
-        # Acknowledged when done, so that another worker is told when this one is killed.
+        # Acknowledged when done, so that a worker holds one message and no more.
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         # What waits in a busy worker could be done by an idle one.
         worker_prefetch_multiplier=1,
-        # Short, since a message that is delivered twice is refused by the store; 5.7 of kombu restores
-        # every `unacked_restore_interval` seconds, where older ones waited for ten rounds.
         broker_transport_options={
             "queue_order_strategy": "priority",
-            "visibility_timeout": 30,
-            "unacked_restore_interval": 2,
-            "unacked_restore_throttle": 1,
+            # Redis is told of no acknowledgement: one that a cut connection swallowed would be waited for
+            # without end, and a worker that waits for it takes no message any more (kombu 5.7). What a dead
+            # worker held is told of again by the store.
+            "ack_emulation": False,
             # A broker that is cut off without a word: commands give up after ten seconds, and the connection
             # that waits for messages is dropped when it was silent for twice five.
             "health_check_interval": 5,
