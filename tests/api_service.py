@@ -19,6 +19,9 @@ from worker.decide import MEDIA_KEYS
 from worker.jobs.model import Lease
 from worker.settings import Settings
 
+# A busy machine takes its time; what never comes fails all the same.
+PATIENCE_SECONDS = 120.0
+
 
 @dataclass
 class Api:
@@ -89,18 +92,18 @@ def running(settings: Settings, report: Report) -> Iterator[Api]:
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        until = time.monotonic() + 20
+        until = time.monotonic() + PATIENCE_SECONDS
         while not server.started:
             assert thread.is_alive(), "the server did not start"
             assert time.monotonic() < until, "the server did not start in time"
             time.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
         url = f"http://127.0.0.1:{port}"
-        with httpx.Client(base_url=url, timeout=20) as http:
+        with httpx.Client(base_url=url, timeout=PATIENCE_SECONDS) as http:
             yield Api(url, app.state.service, http, report)
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(PATIENCE_SECONDS)
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from worker.perform import Outcome, Tools, perform_all
 from worker.requests import ScanRequest, scan_job
 from worker.settings import Settings
 
-WAIT_SECONDS = 90.0
+# A busy machine takes its time; what never comes fails all the same.
+WAIT_SECONDS = 240.0
 
 StartWorker = Callable[..., subprocess.Popen[bytes]]
 

@@ -92,12 +92,12 @@ def test_a_bomb_is_unpacked_to_its_limit_and_no_further() -> None:
     bombs = png_chunk(b"zTXt", b"parameters\0\0" + packed) * 40
     data = plain[:33] + bombs + plain[33:]
 
-    started = time.monotonic()
+    started = time.process_time()
     found = list(blocks(io.BytesIO(data), "image/png"))
 
     assert sum(len(block.data) for block in found) <= MOST_BYTES
     assert max(len(block.data) for block in found) <= MOST_BLOCK_BYTES
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_sizes_that_lie_end_the_walk_with_what_was_read() -> None:

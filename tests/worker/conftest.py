@@ -36,7 +36,7 @@ def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def shop(models_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
-    """A store and a media folder of this test's own, with leases of three seconds."""
+    """A store and a media folder of this test's own, with leases of six seconds."""
     for name in [name for name in os.environ if name.startswith("TOUCHSTONE_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -46,7 +46,7 @@ def shop(models_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         data_dir=tmp_path / "data",
         decoders=1,
         threads=1,
-        lease_seconds=3.0,
+        lease_seconds=6.0,
     )
     store = JobStore(settings.store_url)
     yield Shop(settings, store, MediaStore(settings.media_folder, max_bytes=settings.max_bytes), tmp_path)

@@ -11,7 +11,7 @@ def test_poison_fails_alone_in_three_attempts_at_most_and_every_neighbour_gets_i
     shop: Shop,
 ) -> None:
     good = [Item(f"{n}.png", shop.picture(6, name=f"{n}.png").read_bytes()) for n in range(30)]
-    settings = shop.settings.model_copy(update={"decode_seconds": 2.0})
+    settings = shop.settings.model_copy(update={"decode_seconds": 8.0})
 
     fates = run(settings, mixed(good, poison(crashes=1, hangs=1, bombs=1)), workers=1)
 

@@ -84,7 +84,7 @@ def test_a_scan_that_is_abandoned_leaves_no_thread_and_the_scanner_usable(
 
     for thread in threading.enumerate():
         if thread.name.startswith("decode"):
-            thread.join(timeout=10)
+            thread.join(timeout=60)
             assert not thread.is_alive()
     assert scanner.scan(paths[0]).verdict == "real"
 

@@ -13,7 +13,9 @@ from sqlalchemy import Engine
 from evidence.errors import StoreUnavailable
 from tests.api_service import Api, problem
 from tests.touchstone.api.conftest import StartApi
+from tests.worker_service import wait_for
 from touchstone.api import watch
+from worker.jobs.model import Lease
 from worker.jobs.search import newest_events
 
 Told = tuple[int, str, str]
@@ -40,14 +42,11 @@ def read(api: Api, scan: str, **headers: str) -> list[Told]:
 
 def test_a_client_hears_what_happens_while_it_happens(api: Api) -> None:
     scan = api.upload().json()["id"]
-    heard: list[tuple[str, float]] = []
     with api.http.stream("GET", f"/v1/scans/{scan}/events") as answer:
         stream = told(answer)
         assert next(stream)[1] == "queued"
-        began = time.monotonic()
         api.work()
-        heard = [(event, time.monotonic() - began) for _, event, _ in stream]
-    assert [event for event, _ in heard] == ["running", "frame", "done"]
+        assert [event for _, event, _ in stream] == ["running", "frame", "done"]
 
 
 def test_a_client_goes_on_behind_the_event_it_saw_last(api: Api) -> None:
@@ -110,10 +109,11 @@ def test_nobody_hears_of_a_scan_that_is_not_theirs(api: Api) -> None:
     problem(api.http.get("/v1/scans/nosuch/events"), 404, "no_such_job")
 
 
-def test_an_answer_waits_for_the_end(api: Api) -> None:
+def test_an_answer_waits_for_the_end(start: StartApi) -> None:
+    api = start(wait_seconds=60.0)
     worker = threading.Thread(target=lambda: _work_soon(api))
     worker.start()
-    answer = api.upload(headers={"Prefer": "respond-async, wait=10"})
+    answer = api.upload(headers={"Prefer": "respond-async, wait=60"})
     worker.join()
     assert answer.status_code == 200
     assert answer.json()["verdict"] == "fake"
@@ -124,13 +124,10 @@ def test_an_answer_waits_no_longer_than_it_was_asked_to_or_than_the_settings_all
     for wait in ("wait=0", "wait=9999", "wait=x"):
         began = time.monotonic()
         assert api.upload(headers={"Prefer": wait}).status_code == 202
-        assert time.monotonic() - began < 9
+        assert time.monotonic() - began < 25  # thirty seconds is what the settings say by themselves
 
 
 def _work_soon(api: Api) -> None:
-    for _ in range(200):
-        leases = api.service.leases.claim("test", ["scan"])
-        if leases:
-            api.work(leases[0])
-            return
-        time.sleep(0.05)
+    leases: list[Lease] = []
+    wait_for(lambda: leases or leases.extend(api.service.leases.claim("test", ["scan"])))
+    api.work(leases[0])

@@ -65,8 +65,9 @@ async def take_while_busy(
     tasks = []
     for number in range(count):
         tasks.append(asyncio.create_task(take(intake, media, b"%d" % number)))
-        await asyncio.sleep(0.02)
-    while len(store.groups) < min(count, GROUPS):
+        while len(store.groups) < min(number + 1, GROUPS):  # each of the first takes a way for itself
+            await asyncio.sleep(0.01)
+    while len(intake._waiting) < count - GROUPS:
         await asyncio.sleep(0.01)
     assert not any(task.done() for task in tasks)  # nothing is answered before it is on disk
     store.free.set()

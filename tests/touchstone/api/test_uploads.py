@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 
 from tests.api_service import Api, problem
 from tests.touchstone.api.conftest import StartApi
+from tests.worker_service import wait_for
 
 B = "----b"
 HEAD = f'--{B}\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'.encode()
@@ -106,8 +106,8 @@ def test_a_client_that_goes_away_leaves_nothing_behind(api: Api) -> None:
             f"Content-Type: {FORM['Content-Type']}\r\n\r\n".encode()
         )
         line.sendall(HEAD + b"x" * 600_000)
-        _until(lambda: len(files(api)) == 1)
-    _until(lambda: files(api) == [])
+        wait_for(lambda: len(files(api)) == 1)
+    wait_for(lambda: files(api) == [])
     assert api.http.get("/v1/scans").json()["items"] == []
 
 
@@ -127,11 +127,3 @@ def test_a_disk_that_is_nearly_full_takes_nothing_more(start: StartApi) -> None:
     problem(api.upload(), 507, "store_full")
     assert files(api) == []
     assert api.http.get("/readyz").json()["checks"]["disk"] == "store_full"
-
-
-def _until(true: object, seconds: float = 10.0) -> None:
-    assert callable(true)
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.02)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
+# A busy machine takes its time; what never comes fails all the same.
+PATIENCE_MS = 60_000
+
 
 def go_to(page: Page, address: str) -> None:
     """Go there and wait until the modules are awake; the policy forbids the driver's wait_for_function."""

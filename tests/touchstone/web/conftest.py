@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from evidence.jpeg import encode_jpeg
 from evidence.medium import Pixels
@@ -29,7 +29,7 @@ from evidence.verdict import (
     Threshold,
     TimelinePoint,
 )
-from tests.touchstone.web.browsing import faults_of
+from tests.touchstone.web.browsing import PATIENCE_MS, faults_of
 from tests.touchstone.web.stub import Stub
 
 THRESHOLD = Threshold("pooled", 0.86, 0.01, "held-out photographs", 1204)
@@ -144,7 +144,7 @@ def serve() -> Iterator[Callable[[FastAPI], str]]:
 @pytest.fixture
 def pages(stub: Stub, serve: Callable[[FastAPI], str]) -> Iterator[httpx.Client]:
     """The pages over HTTP; redirects are not followed."""
-    with httpx.Client(base_url=serve(stub.app)) as client:
+    with httpx.Client(base_url=serve(stub.app), timeout=PATIENCE_MS / 1e3) as client:
         yield client
 
 
@@ -153,6 +153,7 @@ def chromium() -> Iterator[Browser]:
     """The machine's own Chromium, without a window."""
     path = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
     assert path, "no Chromium: run `make services`, or apt-get install chromium"
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         # Root has no sandbox to put Chromium in; the pages it opens are ours.
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
@@ -170,7 +171,7 @@ def address(stub: Stub, serve: Callable[[FastAPI], str]) -> str:
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     """A browser of its own."""
     context = chromium.new_context()
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_MS)
     yield context
     context.close()
 

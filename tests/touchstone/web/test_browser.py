@@ -243,9 +243,9 @@ def _told(go_on: threading.Event, end: threading.Event) -> Iterator[tuple[str, d
     """Events of a scan, the later ones when they are let go."""
     yield "running", {}
     yield "frame", {"done": 3, "of": 12}
-    go_on.wait(10)
+    go_on.wait(60)
     yield "frame", {"done": 7, "of": 12}
-    end.wait(10)
+    end.wait(60)
     yield "done", {}
 
 

@@ -17,8 +17,6 @@ from touchstone.api.app import create_app
 from worker.embedded import EmbeddedRunner
 from worker.settings import load_settings
 
-PATIENCE_MS = 60_000
-
 
 @pytest.fixture
 def address(tmp_path: Path, serve: Callable[[FastAPI], str]) -> str:
@@ -47,7 +45,7 @@ def test_pictures_and_a_clip_that_are_handed_in_get_their_verdicts(
         expect(page.locator("html.awake")).to_be_attached()
         page.locator("#files").set_input_files([fake, real])
         verdicts = page.locator("#queued .ended .state")
-        expect(verdicts).to_have_count(2, timeout=PATIENCE_MS)
+        expect(verdicts).to_have_count(2)
         expect(verdicts.nth(0)).to_contain_text("Fake, probability of forgery")
         expect(verdicts.nth(1)).to_contain_text("Real, probability of forgery")
 
@@ -55,12 +53,12 @@ def test_pictures_and_a_clip_that_are_handed_in_get_their_verdicts(
         expect(page.locator("html.awake")).to_be_attached()
         page.locator("#files").set_input_files(clip)
         page.wait_for_url("**/scans/*")
-        expect(page.locator("blockquote")).to_contain_text("this video", timeout=PATIENCE_MS)
+        expect(page.locator("blockquote")).to_contain_text("this video")
         expect(page.locator("#film")).to_have_js_property("readyState", 4)
         expect(page.locator("#judged tr")).not_to_have_count(0)
 
         page.get_by_role("button", name="Examine again").click()
-        expect(page.locator("blockquote")).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.locator("blockquote")).to_be_visible()
         page.get_by_text("Delete", exact=True).click()
         page.get_by_role("button", name="Delete for good").click()
         expect(page.locator("tbody tr")).to_have_count(3)
