@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import ColumnElement, Row, case, or_, select, update
 
 from evidence.errors import StoreError, UsageError
 from worker.addresses import post
@@ -120,7 +120,7 @@ class Courier:
 
     def _claim(self) -> _Owed | None:
         now = self._store.clock()
-        due = (deliveries.c.state == "pending") & (deliveries.c.due <= now) & (webhooks.c.disabled == "")
+        due = (deliveries.c.state == "pending") & _due_by(now) & (webhooks.c.disabled == "")
         waiting = (
             select(webhooks.c.id)
             .join(deliveries, deliveries.c.webhook == webhooks.c.id)
@@ -179,6 +179,16 @@ def signed(message: str, timestamp: int, body: bytes, secrets: tuple[str, ...]) 
         "webhook-timestamp": str(timestamp),
         "webhook-signature": " ".join(signatures),
     }
+
+
+def _due_by(now: float) -> ColumnElement[bool]:
+    """Whether a message's time has come: also when it lies further ahead than one of its attempts ever waits.
+
+    Then the clock was set back since, or another machine's is ahead.
+    """
+    waits = {tried: max(pause, SENDING_SECONDS) for tried, pause in enumerate(PAUSES_SECONDS, 1)}
+    longest = case(waits | {0: 0.0}, value=deliveries.c.attempts, else_=SENDING_SECONDS)
+    return or_(deliveries.c.due <= now, deliveries.c.due > now + longest)
 
 
 def _signature(secret: str, text: bytes) -> str:

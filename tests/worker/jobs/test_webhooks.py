@@ -141,6 +141,25 @@ def test_a_receiver_that_fails_is_tried_again_until_the_message_is_dead(
     assert receiver.got[-1][0]["webhook-id"] == receiver.got[0][0]["webhook-id"]
 
 
+@pytest.mark.parametrize("tried", range(len(PAUSES_SECONDS) + 1))
+def test_a_clock_that_is_set_back_holds_no_message_up_for_longer_than_its_pause(
+    store: JobStore, clock: FakeClock, receiver: Receiver, tried: int
+) -> None:
+    hook, _ = Webhooks(store).add("local", receiver.url)
+    end_a_job(store, hook.id)
+    receiver.status, courier = 500, Courier(store, private=True)
+    for pause in (0.0, *PAUSES_SECONDS)[:tried]:
+        clock.now += pause
+        assert courier.deliver()
+
+    clock.now -= 2 * PAUSES_SECONDS[-1]
+
+    receiver.status = 204
+    assert courier.deliver()
+    assert [one.state for one in Webhooks(store).deliveries("local", hook.id)] == ["delivered"]
+    assert not courier.deliver()
+
+
 def test_both_secrets_sign_for_a_day_after_a_rotation(
     store: JobStore, clock: FakeClock, receiver: Receiver
 ) -> None:
