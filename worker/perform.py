@@ -28,6 +28,7 @@ from evidence.errors import (
     UsageError,
 )
 from evidence.files import write_whole
+from worker.asked import all_rows, items_left, items_of, likeness, path_of
 from worker.fetching import Fetcher
 from worker.generating import generate
 from worker.jobs.cutting import PART
@@ -134,7 +135,7 @@ class Tools:
 
 def perform_all(leases: Sequence[Lease], tools: Tools) -> Iterator[Outcome]:
     """What comes of each lease, as soon as it is there; nothing of those that are no longer wanted."""
-    for (kind, options), group in groupby(leases, _likeness):
+    for (kind, options), group in groupby(leases, likeness):
         together = list(group)
         handed_in: set[str] = set()
         try:
@@ -174,7 +175,7 @@ def _batch(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Itera
 
 def _part(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Iterator[Outcome]:
     for lease in leases:
-        path = _path(BatchItem.from_plain(lease.payload["asked"]), tools.media)
+        path = path_of(BatchItem.from_plain(lease.payload["asked"]), tools.media)
         first, end = lease.payload["part"]
         tools.watch(path, lease)
         try:
@@ -207,18 +208,18 @@ def _generate(leases: Sequence[Lease], _: ScanOptions, tools: Tools) -> Iterator
 def _rows(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Iterator[tuple[Lease, list[Row]]]:
     """Each lease with what came of every item of it, in their order; first those whose parts have ended."""
     for lease in leases:
-        if lease.so_far is not None:
+        if lease.so_far is not None and not items_left(lease):
             yield lease, _put_together(lease, lease.so_far["rows"], tools.scanner(options), tools)
-    yield from _scanned([lease for lease in leases if lease.so_far is None], options, tools)
+    yield from _scanned([lease for lease in leases if items_left(lease)], options, tools)
 
 
 def _put_together(lease: Lease, rows: Sequence[Plain], scanner: Scanner, tools: Tools) -> list[Row]:
-    parts, items = tools.keeper.parts(lease), _items(lease)
+    parts, items = tools.keeper.parts(lease), items_of(lease)
     found: list[Row] = []
     for at, (row, item) in enumerate(zip(rows, items, strict=True)):
         if "cut" in row:
             whole = put_together([part for part in parts if part.payload["item"] == at], row["cut"])
-            found.append(scanner.scan_whole(_path(item, tools.media), whole).named(item.name))
+            found.append(scanner.scan_whole(path_of(item, tools.media), whole).named(item.name))
         else:
             found.append(row)
     return found
@@ -227,7 +228,7 @@ def _put_together(lease: Lease, rows: Sequence[Plain], scanner: Scanner, tools: 
 def _in_parts(lease: Lease, rows: Sequence[Row], options: ScanOptions) -> Outcome:
     """The long videos of a lease as parts of their own; of the rest, what was found."""
     parts: list[Plain] = []
-    for at, (row, item) in enumerate(zip(rows, _items(lease), strict=True)):
+    for at, (row, item) in enumerate(zip(rows, items_of(lease), strict=True)):
         if isinstance(row, Long):
             frames = row.parts[-1][1] if lease.kind == "scan" else 0  # a batch counts media
             asked = {"item": at, "asked": item.to_plain(), "options": asdict(options), "of": frames}
@@ -246,7 +247,7 @@ def _scanned(
 ) -> Iterator[tuple[Lease, list[Row]]]:
     """Each lease with a report for every item of it, in their order, scanned together."""
     scanner = tools.scanner(options)
-    items = {lease.token: _items(lease) for lease in leases}
+    items = {lease.token: items_left(lease) for lease in leases}
     rows: dict[str, list[Row]] = {token: [] for token in items}
     coming: deque[tuple[Lease, BatchItem]] = deque()
 
@@ -257,7 +258,7 @@ def _scanned(
                     break
                 coming.append((lease, item))
                 if not item.problem:
-                    path = _path(item, tools.media)
+                    path = path_of(item, tools.media)
                     tools.watch(path, lease)
                     yield path
 
@@ -267,7 +268,7 @@ def _scanned(
             tools.fetcher.drop(item.path)
         rows[lease.token].append(one.named(item.name) if isinstance(one, Scanned) else one)
         if len(rows[lease.token]) == len(items[lease.token]) and tools.keeper.wanted(lease):
-            yield lease, rows.pop(lease.token)
+            yield lease, list(all_rows(lease, rows.pop(lease.token)))
 
     def known() -> Iterator[tuple[Lease, list[Row]]]:
         """Rows that make no sense, up to the next one that is scanned."""
@@ -308,24 +309,6 @@ def _with_pictures(lease: Lease, scanned: Scanned, media: MediaStore) -> dict[st
         "heat": heat is not None and preview is not None,
         "preview": preview is not None,
     }
-
-
-def _items(lease: Lease) -> list[BatchItem]:
-    if lease.kind == "scan":
-        request = ScanRequest.from_plain(lease.payload)
-        return [BatchItem(name=request.name, sha256=request.sha256, path=request.url)]
-    return [BatchItem.from_plain(item) for item in lease.payload["items"]]
-
-
-def _path(item: BatchItem, media: MediaStore) -> str:
-    return str(media.place(item.sha256)) if item.sha256 else item.path
-
-
-def _likeness(lease: Lease) -> tuple[str, ScanOptions]:
-    """What leases have in common that are performed together."""
-    if lease.kind == "scan":
-        return lease.kind, ScanRequest.from_plain(lease.payload).options
-    return lease.kind, ScanOptions(**lease.payload.get("options", {}))
 
 
 def _cause_of(error: Exception) -> tuple[Plain, bool]:

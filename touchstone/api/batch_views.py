@@ -9,6 +9,7 @@ from typing import Any, Literal
 from touchstone.api.pages import number_cursor
 from touchstone.api.schemas import Batch, BatchMedia, BatchMedium, Counts, Said, moment
 from touchstone.api.service import Desk
+from touchstone.api.tally import PASSING
 from touchstone.api.views import PRIORITIES, failure
 from touchstone.report.batch import shards_of
 from worker.jobs.model import Job, Shard, ShardState
@@ -37,7 +38,7 @@ class Wanted:
 def batch(desk: Desk, job: Job) -> Batch:
     """A batch as it stands."""
     found = desk.service.tally.counts(job)
-    dead = found.pop("dead", 0)
+    dead, passing = found.pop("dead", 0), found.pop(PASSING, 0)
     own = f"/v1/batches/{job.id}"
     pieces = ("items", "events", "results.csv", "results.jsonl", "results.parquet")
     return Batch(
@@ -51,12 +52,13 @@ def batch(desk: Desk, job: Job) -> Batch:
         total=desk.service.tally.total(job),
         done=found.total(),
         failed=found["none"] + dead,
+        retriable=dead + passing,
         counts=Counts(**found),
         links={
             "self": own,
             **{piece.replace(".", "_"): f"{own}/{piece}" for piece in pieces},
             "cancel": None if job.state.ended else f"{own}/cancel",
-            "retry": f"{own}/retry" if dead else None,
+            "retry": f"{own}/retry" if dead or passing else None,
         },
     )
 
@@ -80,14 +82,10 @@ def page(desk: Desk, job: Job, wanted: Wanted, *, after: int, limit: int) -> Bat
     return BatchMedia(items=found, next=None)
 
 
-def dead_items(desk: Desk, job: Job) -> int:
-    """How many media lie in dead shards."""
-    return desk.service.tally.counts(job)["dead"]
-
-
 _STATES: dict[ShardState, Literal["queued", "done", "failed", "cancelled"]] = {
     ShardState.READY: "queued",
     ShardState.LEASED: "queued",
+    ShardState.WAITING: "queued",
     ShardState.DONE: "done",
     ShardState.DEAD: "failed",
     ShardState.CANCELLED: "cancelled",

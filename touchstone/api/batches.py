@@ -54,6 +54,7 @@ from touchstone.report.parquet import ParquetWriter
 from worker.jobs.model import Job, JobState
 from worker.jobs.search import Search
 from worker.requests import BatchItem, BatchRequest, ScanOptions, open_batch
+from worker.retrying import retry_failed
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 KIND = "batch"
@@ -227,10 +228,11 @@ def results_parquet(desk: Reading, batch: str) -> Sent:
 
 @router.post("/{batch}/retry")
 def retry_batch(desk: Writing, batch: str) -> Retried:
-    """Work again on the media whose workers died under them, with all attempts anew."""
-    job = desk.job(batch, KIND)
-    dead = batch_views.dead_items(desk, job)
-    return Retried(retried=dead if desk.store.retry_dead(batch, desk.tenant) else 0)
+    """Work again on the media whose workers died under them, or that failed for a cause that may pass.
+
+    Those are `fetch_failed`, `unreadable`, `timeout`, `decoder_crashed` and `part_lost`.
+    """
+    return Retried(retried=retry_failed(desk.store, desk.job(batch, KIND)))
 
 
 @router.post("/{batch}/cancel")

@@ -177,7 +177,10 @@ class Counts(BaseModel):
 
 
 class Batch(BaseModel):
-    """A batch as it stands: `done` media have a report, `failed` ones of all could not be examined."""
+    """A batch as it stands: `done` media have a report, `failed` ones of all could not be examined.
+
+    `retriable` of the failed ones had a dying worker, or a cause that may pass.
+    """
 
     id: str
     state: State
@@ -189,6 +192,7 @@ class Batch(BaseModel):
     total: int
     done: int
     failed: int
+    retriable: int
     counts: Counts
     links: dict[str, str | None]
 

@@ -1,4 +1,4 @@
-"""How far batches are, without reading their reports twice: what is done of a shard never changes."""
+"""How far batches are, without reading their reports twice: only a retry changes a done shard."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from worker.jobs.model import Job, Shard, ShardState
 from worker.jobs.schema import shards
 from worker.jobs.store import JobStore
 from worker.requests import SHARD_ITEMS
+from worker.retrying import may_pass
 
+PASSING = "passing"
 _MOST_JOBS = 256
 
 Words = Callable[[Shard], Counter[str]]
@@ -28,28 +30,32 @@ class Tally:
     def __init__(self, store: JobStore, words: Words | None = None) -> None:
         self._store, self._words = store, words or _verdicts
         self._lock = threading.Lock()
-        self._known: OrderedDict[str, dict[int, Counter[str]]] = OrderedDict()
+        self._known: OrderedDict[str, dict[int, tuple[float, Counter[str]]]] = OrderedDict()
 
     def counts(self, job: Job) -> Counter[str]:
-        """Media of done shards by verdict, "none" where there is none, "dead" for those of dead shards."""
+        """Media of done shards by verdict, "none" where there is none, "dead" for those of dead shards.
+
+        With the usual words also "passing", those among "none" whose cause may pass.
+        """
         with self._lock:
             known = self._known.setdefault(job.id, {})
             self._known.move_to_end(job.id)
             while len(self._known) > _MOST_JOBS:
                 self._known.popitem(last=False)
-        rows = select(shards.c.position, shards.c.state).where(
+        rows = select(shards.c.position, shards.c.state, shards.c.due).where(
             shards.c.job == job.id, shards.c.parent.is_(None)
         )
         with translated(), reading(self._store.engine) as connection:
-            states = {row[0]: row[1] for row in connection.execute(rows)}
-        for position in sorted(states):
-            if states[position] == ShardState.DONE.value and position not in known:
-                (shard,) = self._store.shards(job.id, after=position - 1, limit=1)
-                known[position] = self._words(shard)
+            states = {row.position: (row.state, row.due) for row in connection.execute(rows)}
         total: Counter[str] = Counter()
-        for position, state in states.items():
+        for position, (state, due) in sorted(states.items()):
             if state == ShardState.DONE.value:
-                total += known[position]
+                counted, words = known.get(position, (None, Counter()))
+                if counted != due:  # a retry makes it due anew
+                    (shard,) = self._store.shards(job.id, after=position - 1, limit=1)
+                    words = self._words(shard)
+                    known[position] = (due, words)
+                total += words
             elif state == ShardState.DEAD.value:
                 total["dead"] += self._items(job, position)
         return total
@@ -66,4 +72,6 @@ class Tally:
 
 
 def _verdicts(shard: Shard) -> Counter[str]:
-    return Counter(str(row.get("verdict") or "none") for row in (shard.result or {})["rows"])
+    rows = (shard.result or {})["rows"]
+    words = Counter(str(row.get("verdict") or "none") for row in rows)
+    return words + Counter({PASSING: sum(map(may_pass, rows))})

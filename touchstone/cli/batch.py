@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 group = typer.Typer(no_args_is_help=True)
 
 BatchId = Annotated[str, typer.Argument(metavar="ID", help="As `submit` printed it.")]
-FailOn = Annotated[Literal["fake"] | None, typer.Option(help="Exit with 10 when a medium has this verdict.")]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Stay until it is done; work on it here if nobody serves.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -53,9 +55,7 @@ def submit(
             "--skip-known", help="Leave out media this detector has a report on, with the settings."
         ),
     ] = False,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Stay until it is done; work on it here if nobody serves.")
-    ] = False,
+    wait: Wait = False,
     fail_on: options.FailOn = None,
     progress: options.Progress = "auto",
 ) -> None:
@@ -101,6 +101,8 @@ def submit(
             raise typer.Exit(taken.bad.exit_code)
         standing = wait_for(store, taken.job, settings, progress)
         print(standing)
+        if standing.retriable:
+            say(f"{standing.retriable} may go well another time: touchstone batch retry {standing.id} --wait")
         raise typer.Exit(_exit_code(standing, fail_on))
 
 
@@ -173,18 +175,34 @@ def results(
 
 
 @group.command()
-def retry(batch: BatchId) -> None:
-    """Queue the media again whose workers died under them.
+def retry(
+    batch: BatchId,
+    wait: Wait = False,
+    progress: options.Progress = "auto",
+) -> None:
+    """Queue the media again whose workers died, or that failed for a cause that may pass.
 
-    Example: `touchstone batch retry 0123456789abcdef0123456789abcdef`
+    Those are files that could not be fetched or read, took too long, or crashed their decoder.
+
+    Example: `touchstone batch retry 0123456789abcdef0123456789abcdef --wait`
+
+    Exit codes: 0 done, 1 some media failed, 2 wrong usage, 3 nothing could be done.
     """
-    from touchstone.cli.standing import Watcher
+    from touchstone.cli.archive import say
+    from touchstone.cli.waiting import wait as wait_for
+    from worker.retrying import retry_failed
+    from worker.settings import load_settings
 
     with _store() as store:
         job = _job(store, batch)
-        before = Watcher(store, job).look()
-        store.retry_dead(batch)
-        print(f"{before.done - Watcher(store, job).look().done} media are queued again.")
+        again = f"{retry_failed(store, job)} media are queued again."
+        if not wait:
+            print(again)
+            return
+        say(again)
+        standing = wait_for(store, job, load_settings(), progress)
+        print(standing)
+        raise typer.Exit(_exit_code(standing, None))
 
 
 @group.command()

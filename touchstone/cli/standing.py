@@ -10,6 +10,7 @@ from touchstone.api.tally import Tally
 from touchstone.report.batch import reason_of
 from worker.jobs.model import Job, Shard, ShardState
 from worker.jobs.store import JobStore
+from worker.retrying import PASSING
 
 _CAUSE = "cause "
 _VERDICTS = ("fake", "real", "uncertain", "none")
@@ -17,7 +18,10 @@ _VERDICTS = ("fake", "real", "uncertain", "none")
 
 @dataclass(frozen=True)
 class Standing:
-    """A batch as it stands. `failures` are media without a result, by their cause."""
+    """A batch as it stands.
+
+    `failures` are media without a result, by their cause; `retriable` of them may go well another time.
+    """
 
     id: str
     state: str
@@ -25,6 +29,7 @@ class Standing:
     of: int
     verdicts: dict[str, int]
     failures: dict[str, int]
+    retriable: int
     per_second: float | None
     seconds_left: float | None
 
@@ -84,7 +89,8 @@ class Watcher:
         if since is not None and done > before:
             speed = (done - before) / max(1e-3, (job.finished or self._store.clock()) - since)
         left = (of - done) / speed if speed and not job.state.ended else None
-        return Standing(job.id, job.state.value, done, of, verdicts, dict(failures), speed, left)
+        passing = sum(counts[_CAUSE + code] for code in PASSING) + counts["dead"]
+        return Standing(job.id, job.state.value, done, of, verdicts, dict(failures), passing, speed, left)
 
     def _dead(self) -> list[Shard]:
         found: list[Shard] = []

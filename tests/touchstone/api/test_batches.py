@@ -158,6 +158,7 @@ def test_a_long_batch_is_read_page_by_page_filtered_and_downloaded(api: Api) -> 
 
     stand = api.http.get(f"/v1/batches/{batch}").json()
     assert (stand["total"], stand["done"], stand["failed"]) == (count, SHARD_ITEMS, SHARD_ITEMS + 1)
+    assert (stand["retriable"], stand["links"]["retry"]) == (SHARD_ITEMS, f"/v1/batches/{batch}/retry")
     assert api.http.post(f"/v1/batches/{batch}/retry").json() == {"retried": SHARD_ITEMS}
     assert api.http.get(f"/v1/batches/{batch}").json()["failed"] == 1
     assert api.http.post(f"/v1/batches/{batch}/cancel").json()["state"] == "cancelled"

@@ -105,7 +105,7 @@ def stub(tmp_path: Path, photo: Pixels, clip: Path) -> Stub:
     counts = {"fake": 1, "real": 1, "uncertain": 0, "none": 1}
     made.batches["night"] = {
         "id": "night", "name": "Archive", "state": "done", "created": 1_764_000_000.0, "finished": None,
-        "total": 3, "done": 3, "failed": 2, "counts": counts,
+        "total": 3, "done": 3, "failed": 2, "retriable": 1, "counts": counts,
     }  # fmt: skip
     empty = {"code": "empty", "message": "It is empty."}
     made.items["night"] = [

@@ -199,8 +199,8 @@ def test_a_batch_shows_its_items_their_failures_and_a_retry(stub: Stub, pages: h
     assert "a.png" not in pages.get("/batches/night", params={"verdict": "none"}).text
 
 
-def test_nothing_is_offered_to_be_retried_where_no_worker_failed(stub: Stub, pages: httpx.Client) -> None:
-    stub.batches["night"]["failed"] = 1  # which has no verdict, and would have none again
+def test_nothing_is_offered_to_be_retried_where_it_would_fail_again(stub: Stub, pages: httpx.Client) -> None:
+    stub.batches["night"]["retriable"] = 0
 
     assert "Retry" not in pages.get("/batches/night").text
 
