@@ -7,8 +7,10 @@ A shard that comes back knows some of its rows already: `lease.so_far`. Of its i
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
+from worker.fetching import is_elsewhere
 from worker.jobs.model import Lease, Plain
 from worker.media import MediaStore
 from worker.requests import BatchItem, ScanOptions, ScanRequest
@@ -45,6 +47,19 @@ def all_rows(lease: Lease, scanned: Iterable[Row]) -> Sequence[Row | Plain]:
 def path_of(item: BatchItem, media: MediaStore) -> str:
     """The file of an item, or the address it lies at."""
     return str(media.place(item.sha256)) if item.sha256 else item.path
+
+
+def stored_for_parts(item: BatchItem, sha256: str) -> BatchItem:
+    """The same item as the workers of its parts find it: what was fetched is in the media store by then."""
+    return replace(item, path="", sha256=sha256) if is_elsewhere(item.path) else item
+
+
+def fetched_parts(lease: Lease) -> tuple[str, ...]:
+    """The videos of a shard that were fetched and stored for its parts."""
+    if lease.so_far is None:
+        return ()
+    rows = zip(items_of(lease), lease.so_far["rows"], strict=True)
+    return tuple(row["cut"] for item, row in rows if "cut" in row and is_elsewhere(item.path))
 
 
 def likeness(lease: Lease) -> tuple[str, ScanOptions]:

@@ -28,8 +28,16 @@ from evidence.errors import (
     UsageError,
 )
 from evidence.files import write_whole
-from worker.asked import all_rows, items_left, items_of, likeness, path_of
-from worker.fetching import Fetcher
+from worker.asked import (
+    all_rows,
+    fetched_parts,
+    items_left,
+    items_of,
+    likeness,
+    path_of,
+    stored_for_parts,
+)
+from worker.fetching import Fetcher, is_elsewhere
 from worker.generating import generate
 from worker.jobs.cutting import PART
 from worker.jobs.leases import MOST_ATTEMPTS
@@ -63,6 +71,7 @@ class Outcome:
     final: bool = False
     parts: tuple[Plain, ...] = ()
     media: tuple[str, ...] = ()  # stored meanwhile, to be held for the job
+    spent: tuple[str, ...] = ()  # stored for the parts of a batch's video, and of no use any more
 
 
 class Tools:
@@ -170,7 +179,7 @@ def _batch(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Itera
         again = _worth_another(lease, rows)
         if again is None and any(isinstance(row, Long) for row in rows):
             again = _in_parts(lease, rows, options)
-        yield again or Outcome(lease, {"rows": [_plain(row) for row in rows]})
+        yield again or Outcome(lease, {"rows": [_plain(row) for row in rows]}, spent=fetched_parts(lease))
 
 
 def _part(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Iterator[Outcome]:
@@ -219,7 +228,8 @@ def _put_together(lease: Lease, rows: Sequence[Plain], scanner: Scanner, tools: 
     for at, (row, item) in enumerate(zip(rows, items, strict=True)):
         if "cut" in row:
             whole = put_together([part for part in parts if part.payload["item"] == at], row["cut"])
-            found.append(scanner.scan_whole(path_of(item, tools.media), whole).named(item.name))
+            stored = stored_for_parts(item, row["cut"])
+            found.append(scanner.scan_whole(path_of(stored, tools.media), whole).named(item.name))
         else:
             found.append(row)
     return found
@@ -228,12 +238,17 @@ def _put_together(lease: Lease, rows: Sequence[Plain], scanner: Scanner, tools: 
 def _in_parts(lease: Lease, rows: Sequence[Row], options: ScanOptions) -> Outcome:
     """The long videos of a lease as parts of their own; of the rest, what was found."""
     parts: list[Plain] = []
+    stored: list[str] = []
     for at, (row, item) in enumerate(zip(rows, items_of(lease), strict=True)):
         if isinstance(row, Long):
             frames = row.parts[-1][1] if lease.kind == "scan" else 0  # a batch counts media
+            if is_elsewhere(item.path):
+                stored.append(row.info.sha256)
+                item = stored_for_parts(item, row.info.sha256)
             asked = {"item": at, "asked": item.to_plain(), "options": asdict(options), "of": frames}
             parts += [{**asked, "part": list(part)} for part in row.parts]
-    return Outcome(lease, {"rows": [_plain(row) for row in rows]}, parts=tuple(parts))
+    found = {"rows": [_plain(row) for row in rows]}
+    return Outcome(lease, found, parts=tuple(parts), media=tuple(stored))
 
 
 def _plain(row: Row) -> Plain:
@@ -264,7 +279,9 @@ def _scanned(
 
     def hand_over(one: Scanned | Long) -> Iterator[tuple[Lease, list[Row]]]:
         lease, item = coming.popleft()
-        if lease.kind == "batch":
+        if isinstance(one, Long):
+            tools.fetcher.keep(item.path)  # for the workers of its parts
+        elif lease.kind == "batch":
             tools.fetcher.drop(item.path)
         rows[lease.token].append(one.named(item.name) if isinstance(one, Scanned) else one)
         if len(rows[lease.token]) == len(items[lease.token]) and tools.keeper.wanted(lease):

@@ -33,7 +33,6 @@ from provenance.trust import TrustStore
 from worker import batching
 from worker.decide import Detector, decide, unable
 from worker.decoding import DecodeAhead, Fetched, OpenMedium, Opens
-from worker.fetching import is_elsewhere
 from worker.findings import Findings, Scores
 from worker.parts import Long, Looked, Part, Whole, parts_of
 from worker.scan import Examination, Lens, PartExamination, examine, examine_part, examine_whole
@@ -198,7 +197,7 @@ class Scanner:
 
     def _examine_if_short(self, medium: Fetched) -> Generator[Pixels, Scores, Findings | Long]:
         parts = parts_of(medium.info, self._lens.tiles_per_frame, self.settings.part_tiles)
-        if parts and not is_elsewhere(medium.path):  # what was fetched is on this machine alone
+        if parts:
             return Long(medium.info, parts)
         return (yield from self._examine(medium))
 

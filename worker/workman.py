@@ -17,7 +17,7 @@ from types import TracebackType
 
 from evidence.errors import ModelError, StoreError
 from worker.jobs.cutting import PART, cut, frames_seen
-from worker.jobs.holdings import hold
+from worker.jobs.holdings import hold, let_go
 from worker.jobs.leases import Leases
 from worker.jobs.model import Lane, Lease
 from worker.jobs.store import JobStore
@@ -26,6 +26,7 @@ from worker.media import MediaStore
 from worker.perform import KINDS, Outcome, Tools, perform_all
 from worker.requests import ScanOptions
 from worker.settings import Settings
+from worker.sweeping import drop_unheld
 
 # Shards that are claimed at once: their files share batches of the detector.
 CLAIMED = 16
@@ -47,7 +48,8 @@ class Workman:
         lanes: Sequence[Lane] = tuple(Lane),
     ) -> None:
         self.owner = owner or owner_name()
-        self._store, self._lanes, self._seconds = store, lanes, settings.lease_seconds
+        self._store, self._media = store, media
+        self._lanes, self._seconds = lanes, settings.lease_seconds
         self._leases = Leases(store)
         self._keeper = Keeper(self._leases, settings.lease_seconds)
         self._tools = Tools(settings, media, self._keeper, self._tell)
@@ -118,9 +120,15 @@ class Workman:
             self._patiently(lambda: cut(self._store, outcome.lease, result, outcome.parts))
         elif result is not None:
             self._patiently(lambda: self._leases.complete(outcome.lease, result))
+            self._patiently(lambda: self._let_go(outcome))
         else:
             cause = outcome.cause or {}
             self._patiently(lambda: self._leases.fail(outcome.lease, cause, final=outcome.final))
+
+    def _let_go(self, outcome: Outcome) -> None:
+        if outcome.spent:
+            let_go(self._store.engine, outcome.lease.job, outcome.lease.shard, outcome.spent)
+            drop_unheld(self._store.engine, self._media, outcome.spent)
 
     def _patiently(self, hand_in: Callable[[], object]) -> None:
         """Hand in as soon as the store takes it: what was worked out is not thrown away for a full disk."""

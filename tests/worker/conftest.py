@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests import tiny_detector, tiny_generators
+from tests.command_line import write_picture
 from tests.conftest import ROOT
+from tests.web_site import Site, serving
 from tests.worker_service import Shop, StartWorker, wait_for
 from worker.jobs.store import JobStore
 from worker.media import MediaStore
@@ -99,3 +101,10 @@ def start_worker(shop: Shop, broker: str, tmp_path: Path) -> Iterator[StartWorke
     for process in begun:
         process.kill()
         process.wait(20)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A web server with a red picture."""
+    with serving(Site(write_picture(tmp_path / "red.png", 6, side=64).read_bytes())) as server:
+        yield server

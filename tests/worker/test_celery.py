@@ -7,14 +7,20 @@ import json
 import random
 import socket
 import time
+from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 import redis
+from sqlalchemy import select
 
+from evidence.video import write_video
+from tests.tiny_detector import picture
 from tests.worker_service import Shop, StartWorker, wait_for
+from worker.jobs.cutting import PART
 from worker.jobs.leases import Leases
 from worker.jobs.model import JobState, Lane, ShardState
+from worker.jobs.schema import shards
 from worker.jobs.telling import untold
 from worker.requests import SHARD_ITEMS, BatchItem, BatchRequest, open_batch
 
@@ -59,6 +65,26 @@ def test_a_worker_does_what_was_accepted_and_ends_well_when_asked(
     assert shop.result(job)["report"]["verdict"] == "fake"
     worker.terminate()
     assert worker.wait(30) == 0
+
+
+def test_a_long_video_is_cut_and_its_parts_reach_the_workers_through_the_broker(
+    shop: Shop, start_worker: StartWorker, tmp_path: Path
+) -> None:
+    leans = [-6.0] * 20 + [6.0] * 40 + [-6.0] * 20
+    pictures = [picture(64, 96, lean=lean, seed=seed) for seed, lean in enumerate(leans)]
+    write_video(tmp_path / "film.mp4", pictures, 10.0, "mpeg4")
+    job = shop.scan(tmp_path / "film.mp4", options={"every_seconds": 0.1})
+
+    start_worker("celery", TOUCHSTONE_PART_TILES="15")
+
+    assert shop.ended(job).state is JobState.DONE
+    with shop.store.engine.connect() as connection:
+        parts = connection.execute(select(shards).where(shards.c.kind == PART)).all()
+    assert len(parts) >= 3
+    assert {part.state for part in parts} == {ShardState.DONE}
+    report = shop.result(job)["report"]
+    assert (report["coverage"]["decoded"], len(report["timeline"])) == (80, 80)
+    assert [(part["start"], part["end"]) for part in report["segments"]] == [(2.0, 6.0)]
 
 
 def test_flower_shows_the_workers(start_worker: StartWorker, free_port: int) -> None:

@@ -5,10 +5,6 @@ from __future__ import annotations
 import datetime
 import socket
 import ssl
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from evidence.errors import AddressRefused, FetchFailed, LimitExceeded, MediaError, UnsupportedMedia
-from evidence.video import write_video
-from tests.command_line import write_picture
-from tests.tiny_detector import picture
+from tests.web_site import Site, incoming, serving
 from tests.worker_service import Shop
 from worker import addresses
 from worker.fetching import Fetcher
@@ -30,100 +24,9 @@ from worker.requests import BatchItem, BatchRequest, ScanRequest, open_batch, sc
 from worker.workman import Workman
 
 
-class Site(ThreadingHTTPServer):
-    """A server with one picture and every bad habit; `asked` are the heads of the requests."""
-
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, picture: bytes) -> None:
-        super().__init__(("127.0.0.1", 0), _Page)
-        self.picture = picture
-        self.asked: list[dict[str, str]] = []
-        self.released = threading.Event()
-        self.sent_all = threading.Event()
-
-    def at(self, path: str, host: str = "127.0.0.1") -> str:
-        return f"http://{host}:{self.server_address[1]}{path}"
-
-
-class _Page(BaseHTTPRequestHandler):
-    server: Site
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing."""
-
-    def do_GET(self) -> None:
-        self.server.asked.append(dict(self.headers))
-        path, picture = self.path, self.server.picture
-        if path == "/red.png":
-            self._say(200, picture, {"Set-Cookie": "a=b"})
-        elif path == "/moved":
-            self._say(302, b"", {"Location": "/red.png"})
-        elif path == "/round":
-            self._say(302, b"", {"Location": "/round"})
-        elif path.startswith("/to/"):
-            self._say(302, b"", {"Location": path.removeprefix("/to/")})
-        elif path == "/large":
-            self._say(200, b"", {"Content-Length": str(10**12)})
-        elif path == "/endless":
-            self._head(200, {})
-            while not self.server.released.is_set():
-                try:
-                    self.wfile.write(picture)
-                except OSError:
-                    return
-        elif path == "/page.html":
-            self._say(200, b"<!doctype html><title>no picture</title>" + 9_000 * b" ")
-        elif path == "/cut":
-            self._say(200, picture[:100], {"Content-Length": str(len(picture))})
-        elif path == "/slow":
-            self._head(200, {"Content-Length": str(len(picture))})
-            for byte in picture:
-                if self.server.released.wait(0.05):
-                    return
-                self.wfile.write(bytes([byte]))
-            self.server.sent_all.set()
-        else:
-            self._say(404, b"")
-
-    def _head(self, status: int, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-
-    def _say(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        self._head(status, {"Content-Length": str(len(body)), **(headers or {})})
-        self.wfile.write(body)
-
-
-@contextmanager
-def serving(server: Site) -> Iterator[Site]:
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.released.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with serving(Site(write_picture(tmp_path / "red.png", 6, side=64).read_bytes())) as server:
-        yield server
-
-
 def fetcher(shop: Shop, **settings: Any) -> Fetcher:
     given = {"fetch_web": True, "fetch_private": True, **settings}
     return Fetcher(shop.settings.model_copy(update=given), shop.media)
-
-
-def incoming(shop: Shop) -> list[Path]:
-    return list((shop.media.folder / "incoming").iterdir())
 
 
 def test_what_is_fetched_is_there_byte_for_byte_until_it_is_dropped(shop: Shop, site: Site) -> None:
@@ -272,22 +175,6 @@ def test_a_scan_by_address_is_that_of_the_file_and_its_medium_is_kept(shop: Shop
     assert media_of(shop.store.engine, gone) == []
     with pytest.raises(AddressRefused, match="TOUCHSTONE_FETCH_WEB"):
         Fetcher(off, shop.media).reach(url)
-
-
-def test_a_long_video_that_was_fetched_is_not_cut_for_workers_that_have_it_not(
-    shop: Shop, site: Site, tmp_path: Path
-) -> None:
-    write_video(tmp_path / "clip.mp4", [picture(64, 96, lean=6.0, seed=seed) for seed in range(40)], 10.0)
-    site.picture = (tmp_path / "clip.mp4").read_bytes()
-    shop.settings = shop.settings.model_copy(
-        update={"fetch_web": True, "fetch_private": True, "part_tiles": 1}
-    )
-    url = site.at("/red.png")
-    shop.store.submit(scan_job(ScanRequest("", url, 0, url=url)))
-    (outcome,) = shop.perform()
-    assert outcome.result is not None
-    assert outcome.parts == ()
-    assert outcome.result["report"]["verdict"] == "fake"
 
 
 def test_a_batch_takes_files_and_addresses_alike_and_keeps_nothing_of_them(shop: Shop, site: Site) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from sqlalchemy import Engine, delete, insert, select
 
 from worker.jobs.engine import reading, translated, writing
-from worker.jobs.schema import holdings, jobs
+from worker.jobs.schema import holdings, jobs, shards
 
 
 def hold(engine: Engine, job: str, media: Collection[str]) -> None:
@@ -23,6 +23,24 @@ def hold(engine: Engine, job: str, media: Collection[str]) -> None:
             connection.execute(delete(holdings).where(again))
             rows = [{"job": job, "sha256": sha256, "tenant": tenant} for sha256 in dict.fromkeys(media)]
             connection.execute(insert(holdings), rows)
+
+
+def let_go(engine: Engine, job: str, shard: int, media: Collection[str]) -> None:
+    """Hold files no longer that only one shard of the job needed; those that another names are kept."""
+    with translated(), writing(engine) as connection:
+        for sha256 in media:
+            other = (shards.c.job == job) & (shards.c.id != shard)
+            other &= shards.c.parent.is_distinct_from(shard) & shards.c.payload.contains(sha256)
+            connection.execute(
+                delete(holdings).where(
+                    holdings.c.job == job,
+                    holdings.c.sha256 == sha256,
+                    ~select(shards.c.id).where(other).exists(),
+                    ~select(shards.c.id)
+                    .where(shards.c.id == shard, shards.c.payload.contains(sha256))
+                    .exists(),
+                )
+            )
 
 
 def jobs_holding(engine: Engine, tenant: str, sha256: str, *, limit: int = 50) -> list[str]:
