@@ -30,7 +30,7 @@ from worker.scanner import installed_models
 
 LANES = {"live": Lane.LIVE, "batch": Lane.BATCH, "low": Lane.LOW}
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?=$|[,;\s])")
-_DAY = 86_400.0
+DAY_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def retention(desk: Desk, options: Options) -> float:
     """How long a job and its media are kept after its end."""
     if options.retention_seconds is not None:
         return options.retention_seconds
-    return desk.service.settings.retention_days * _DAY
+    return desk.service.settings.retention_days * DAY_SECONDS
 
 
 def check_model(desk: Desk, name: str) -> None:

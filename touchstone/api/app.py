@@ -17,6 +17,7 @@ from touchstone.api import (
     health,
     models,
     problems,
+    rescans,
     results,
     scans,
     schema,
@@ -29,7 +30,7 @@ from worker.jobs.store import JobStore
 from worker.media import MediaStore
 from worker.settings import Settings
 
-_PARTS = (scans, results, events, batches, generations, webhooks, models, health)
+_PARTS = (scans, results, events, batches, rescans, generations, webhooks, models, health)
 STREAMED: frozenset[tuple[str, str]] = frozenset(
     {("POST", "/v1/scans"), ("POST", "/v1/batches"), ("POST", "/scans")}
 )

@@ -30,7 +30,7 @@ from touchstone.api.accepting import (
 )
 from touchstone.api.access import Reading, Writing
 from touchstone.api.events import After, LastEventId
-from touchstone.api.files import Sent
+from touchstone.api.files import Sent, download
 from touchstone.api.manifests import folder_items, items_of, places_of, read_manifest
 from touchstone.api.pages import Cursor, Limit, cursor_behind, number_of, place_of
 from touchstone.api.rows import printable
@@ -178,7 +178,7 @@ async def batch_events(
 def results_csv(desk: Reading, batch: str) -> StreamingResponse:
     """A row for every medium that is done or failed: the columns of `touchstone scan --csv`, client_ref."""
     job = desk.job(batch, KIND)
-    return _download(_csv_lines(desk, job), "text/csv; charset=utf-8", f"{batch}.csv")
+    return download(_csv_lines(desk, job), "text/csv; charset=utf-8", f"{batch}.csv")
 
 
 @router.get(
@@ -192,7 +192,7 @@ def results_jsonl(desk: Reading, batch: str) -> StreamingResponse:
     """A report a line for every medium that is done or failed, in the order of the manifest."""
     job = desk.job(batch, KIND)
     lines = (line_of(report) for _, report in reports(desk.store, job))
-    return _download(lines, "application/x-ndjson", f"{batch}.jsonl")
+    return download(lines, "application/x-ndjson", f"{batch}.jsonl")
 
 
 @router.get(
@@ -213,7 +213,7 @@ def results_parquet(desk: Reading, batch: str) -> Sent:
     try:
         writer = ParquetWriter(path)
         for item, report in reports(desk.store, job):
-            writer.add(report, item.client_ref)
+            writer.add_report(report, item.client_ref)
         writer.close()
     except BaseException:
         folder.cleanup()
@@ -290,8 +290,3 @@ def _line(cells: tuple[object, ...]) -> str:
     text = io.StringIO()
     csv.writer(text).writerow(cells)
     return text.getvalue()
-
-
-def _download(lines: Iterator[str], kind: str, name: str) -> StreamingResponse:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(lines, media_type=kind, headers=headers)

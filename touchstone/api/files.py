@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi.responses import FileResponse
+from collections.abc import Iterator
+
+from fastapi.responses import FileResponse, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from touchstone.api.problems import problem
@@ -37,3 +39,9 @@ class Sent(FileResponse):
             await answer(scope, receive, send)
             if self.background is not None:  # Starlette runs it only after a file
                 await self.background()
+
+
+def download(lines: Iterator[str], kind: str, name: str) -> StreamingResponse:
+    """A file that is written while it is sent."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(lines, media_type=kind, headers=headers)

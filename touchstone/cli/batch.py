@@ -86,7 +86,7 @@ def submit(
         key,
         skip_known,
     )
-    with _store() as store:
+    with open_store() as store:
         taken = take_in(store, settings, asked)
         if taken.known:
             say(f"{taken.known} media are known already and left out.")
@@ -103,7 +103,7 @@ def submit(
         print(standing)
         if standing.retriable:
             say(f"{standing.retriable} may go well another time: touchstone batch retry {standing.id} --wait")
-        raise typer.Exit(_exit_code(standing, fail_on))
+        raise typer.Exit(exit_code(standing, fail_on))
 
 
 @group.command()
@@ -117,8 +117,8 @@ def status(
     """
     from touchstone.cli.standing import Watcher
 
-    with _store() as store:
-        standing = Watcher(store, _job(store, batch)).look()
+    with open_store() as store:
+        standing = Watcher(store, batch_of(store, batch)).look()
     print(jsonlib.dumps(standing.to_plain()) if json else standing)
 
 
@@ -153,8 +153,8 @@ def results(
         raise UsageError("No file for the results was named.", "Name one: --csv, --jsonl, --parquet.")
     if csv == jsonl == STDOUT:
         raise UsageError("Only one result can go to standard output.", "Give the other a file name.")
-    with _store() as store, ExitStack() as stack:
-        job = _job(store, batch)
+    with open_store() as store, ExitStack() as stack:
+        job = batch_of(store, batch)
         table = None if csv is None else CsvWriter(csv, CLIENT_REF)
         lines = None if jsonl is None else JsonlWriter(jsonl)
         columns = None if parquet is None else ParquetWriter(parquet)
@@ -167,11 +167,11 @@ def results(
             if lines is not None:
                 lines.add(ReportItem(report))
             if columns is not None:
-                columns.add(report, item.client_ref)
+                columns.add_report(report, item.client_ref)
         standing = Watcher(store, job).look()
     if standing.done < standing.of:
         say(f"{standing.of - standing.done} of {standing.of} media have no result yet.")
-    raise typer.Exit(_exit_code(standing, fail_on))
+    raise typer.Exit(exit_code(standing, fail_on))
 
 
 @group.command()
@@ -193,8 +193,8 @@ def retry(
     from worker.retrying import retry_failed
     from worker.settings import load_settings
 
-    with _store() as store:
-        job = _job(store, batch)
+    with open_store() as store:
+        job = batch_of(store, batch)
         again = f"{retry_failed(store, job)} media are queued again."
         if not wait:
             print(again)
@@ -202,7 +202,7 @@ def retry(
         say(again)
         standing = wait_for(store, job, load_settings(), progress)
         print(standing)
-        raise typer.Exit(_exit_code(standing, None))
+        raise typer.Exit(exit_code(standing))
 
 
 @group.command()
@@ -213,8 +213,8 @@ def cancel(batch: BatchId) -> None:
     """
     from touchstone.cli.standing import Watcher
 
-    with _store() as store:
-        _job(store, batch)
+    with open_store() as store:
+        batch_of(store, batch)
         print(Watcher(store, store.cancel(batch)).look())
 
 
@@ -228,7 +228,7 @@ def list_batches(
     from touchstone.report.wording import visible
     from worker.jobs.search import Search, find_jobs
 
-    with _store() as store:
+    with open_store() as store:
         tally = Tally(store)
         for job, _ in find_jobs(store.engine, TENANT, Search("batch", limit=limit)):
             made = datetime.fromtimestamp(job.created, UTC).strftime("%Y-%m-%d %H:%M")
@@ -237,7 +237,8 @@ def list_batches(
 
 
 @contextmanager
-def _store() -> Iterator[JobStore]:
+def open_store() -> Iterator[JobStore]:
+    """The job store of the settings, closed in the end. Raises SettingsError, StoreError."""
     from worker.jobs.store import JobStore
     from worker.settings import load_settings
 
@@ -248,14 +249,16 @@ def _store() -> Iterator[JobStore]:
         store.close()
 
 
-def _job(store: JobStore, batch: str) -> Job:
+def batch_of(store: JobStore, batch: str) -> Job:
+    """A batch by its id; raises NoSuchJob."""
     job = store.get(batch)
     if job.kind != "batch":
         raise NoSuchJob(f"{batch} is no batch.", "List them: touchstone batch list")
     return job
 
 
-def _exit_code(standing: Standing, fail_on: str | None) -> int:
+def exit_code(standing: Standing, fail_on: str | None = None) -> int:
+    """What a batch that has ended makes of the command."""
     if fail_on and standing.verdicts["fake"]:
         return guard.FAKE_FOUND
     if standing.failed == standing.done:

@@ -23,6 +23,7 @@ from touchstone.cli import (
     metrics,
     models,
     options,
+    rescan,
     serve,
     sign,
     train,
@@ -126,6 +127,7 @@ def scan(
 
 for _command in (
     batch,
+    rescan,
     generate,
     forge,
     train,

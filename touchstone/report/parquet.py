@@ -8,6 +8,7 @@ The only home of pyarrow, which the extra `archives` installs.
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +24,28 @@ _NUMBERS = {
 _COUNTS = {"width", "height"}
 
 
-class ParquetWriter:
-    """One file of row groups. Raises UsageError where pyarrow is missing, OutputError."""
+class TableFile:
+    """One file of row groups, of columns named with their kinds: string, float64, int64.
 
-    def __init__(self, path: Path) -> None:
+    Raises UsageError where pyarrow is missing, OutputError.
+    """
+
+    def __init__(self, path: Path, kinds: Mapping[str, str]) -> None:
         pyarrow = _pyarrow()
-        kinds = {
-            **dict.fromkeys((*COLUMNS, CLIENT_REF), pyarrow.string()),
-            **dict.fromkeys(_NUMBERS, pyarrow.float64()),
-            **dict.fromkeys(_COUNTS, pyarrow.int64()),
-        }
         self.path, self._rows = path, list[tuple[object, ...]]()
-        self._schema = pyarrow.schema(list(kinds.items()))
+        self._schema = pyarrow.schema([(name, getattr(pyarrow, kind)()) for name, kind in kinds.items()])
         self._table: Any = pyarrow.Table
         try:
             self._writer = pyarrow.parquet.ParquetWriter(str(path), self._schema)
         except OSError as error:
             raise unwritable(path, error) from None
 
-    def add(self, report: Report, client_ref: str) -> None:
+    def add(self, row: tuple[object, ...]) -> None:
         """Append one row. Raises OutputError."""
-        row = dict(zip(COLUMNS, row_of(report), strict=True))
-        row["path"] = str(row["path"]).encode("utf-8", "replace").decode()  # its texts are UTF-8
-        self._rows.append((*row.values(), client_ref))
+        # Its texts are UTF-8, and names of files are bytes.
+        self._rows.append(
+            tuple(cell.encode("utf-8", "replace").decode() if isinstance(cell, str) else cell for cell in row)
+        )
         if len(self._rows) == _ROWS:
             self._write()
 
@@ -67,6 +67,18 @@ class ParquetWriter:
             self._writer.write_table(table)
         except OSError as error:
             raise unwritable(self.path, error) from None
+
+
+class ParquetWriter(TableFile):
+    """The columns of the CSV of a batch, with their types."""
+
+    def __init__(self, path: Path) -> None:
+        kinds = dict.fromkeys((*COLUMNS, CLIENT_REF), "string")
+        super().__init__(path, kinds | dict.fromkeys(_NUMBERS, "float64") | dict.fromkeys(_COUNTS, "int64"))
+
+    def add_report(self, report: Report, client_ref: str) -> None:
+        """Append one row. Raises OutputError."""
+        self.add((*row_of(report), client_ref))
 
 
 def frames_parquet(report: Report) -> bytes:
