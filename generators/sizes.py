@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evidence.errors import UsageError
+from generators.options import as_set
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,9 @@ class Sides:
         if size >= self.least and size % step == 0 and not (self.power and size & (size - 1)):
             return
         allowed = "a power of two" if self.power else f"a multiple of {step}" if step > 1 else "a number"
+        also = f" with {self.doublings}={as_set(getattr(config, self.doublings))}" if self.doublings else ""
         raise UsageError(
-            f"{name} cannot be built for image_size={size}.", f"Take {allowed}, from {self.least}."
+            f"{name} cannot be built for image_size={size}{also}.", f"Take {allowed}, from {self.least}."
         )
 
     def _step(self, config: Any) -> int:

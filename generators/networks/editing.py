@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from evidence.errors import UsageError
 from generators.networks.patch import initialise
 
 
@@ -73,6 +74,11 @@ class FaceCritic(nn.Module):
 
     def __init__(self, size: int, *, width: int, layers: int, units: int, quick: bool) -> None:
         super().__init__()
+        if not size >> layers:
+            raise UsageError(
+                f"A critic of discriminator_layers={layers} cannot halve {size} px as often.",
+                f"Take discriminator_layers of {size.bit_length() - 1} at most, or a larger image_size.",
+            )
         stages: list[nn.Module] = []
         inputs = 3
         for n in range(layers):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from evidence.errors import UsageError
+
 
 class PatchDiscriminator(nn.Module):
     """(B, C, H, W) -> logits (B, h, w), one for each patch; three layers of stride 2 see 70 x 70 pixels.
@@ -40,6 +42,16 @@ class PatchDiscriminator(nn.Module):
         beside = images if condition is None else torch.cat((condition, images), 1)
         logits: Tensor = self.layers(beside)
         return logits[:, 0].float()  # (B, 1, h, w) -> (B, h, w)
+
+
+def require_patches(size: int, layers: int) -> None:
+    """Raise UsageError where pictures of `size` pixels leave the last norm less than 2 x 2 places."""
+    if size >> layers < 3:
+        most = (size // 3).bit_length() - 1
+        raise UsageError(
+            f"A PatchGAN of patch_layers={layers} cannot judge pictures of {size} px.",
+            f"Take patch_layers of {most} at most, or a larger image_size.",
+        )
 
 
 def receptive_field(layers: int) -> int:

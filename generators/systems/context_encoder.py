@@ -51,7 +51,7 @@ class Config:
         fits = least <= self.hole <= self.image_size // 2 and known <= self.overlap < self.hole / 2
         if not (powers and fits):
             raise UsageError(
-                f"A hole of {self.hole} px with {self.overlap} known cannot lie in {self.image_size} px.",
+                f"hole={self.hole} with overlap={self.overlap} cannot lie in image_size={self.image_size}.",
                 f"Take powers of two, hole from {least} to half of that, overlap from {known} to below half.",
             )
 

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evidence.errors import UsageError
 from generators.contract import (
     AdversarialModel,
     Batch,
@@ -31,7 +30,7 @@ from generators.data.unpaired import UnpairedSet
 from generators.data.views import source_of
 from generators.losses.adversarial import least_squares_discriminator, least_squares_generator
 from generators.metrics.judges import in_parts, train_domains
-from generators.networks.patch import PatchDiscriminator
+from generators.networks.patch import PatchDiscriminator, require_patches
 from generators.networks.resnet import ResnetTranslator
 from generators.training.budget import rng_at
 from generators.training.pool import ImagePool
@@ -150,10 +149,7 @@ class CycleGan(AdversarialModel):
 
     def __init__(self, config: Config, optimisation: Optimisation) -> None:
         super().__init__()
-        if config.image_size < 32 or config.image_size % 4:
-            raise UsageError(
-                f"{config.image_size} px cannot be halved twice.", "Take a multiple of 4 from 32."
-            )
+        require_patches(config.image_size, config.patch_layers)
         self.config, self.optimisation = config, optimisation
         self.image_shape = (3, config.image_size, config.image_size)
         self.generator = Translators(config)

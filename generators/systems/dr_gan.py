@@ -45,6 +45,7 @@ class Config:
     turning network has its own `width`. The last four weights are the turning network's alone.
     """
 
+    may_be_none: ClassVar = ("latent",)
     image_size: int = 96  # a multiple of 16
     persons: int = 200
     pose_bins: int = 9
@@ -233,9 +234,8 @@ class DrGan(AdversarialModel):
         return logits[:, :persons], logits[:, persons], logits[:, persons + 1 :]
 
     def _noise(self, count: int, rng: torch.Generator) -> Tensor | None:
-        if not self.config.latent:
-            return None
-        return torch.rand(count, self.config.latent, generator=rng, device=rng.device) * 2 - 1
+        size = (count, self.config.latent)
+        return torch.rand(size, generator=rng, device=rng.device) * 2 - 1 if self.config.latent else None
 
 
 def _wanted(batch: Batch, count: int, rng: torch.Generator) -> Tensor:

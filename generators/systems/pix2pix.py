@@ -30,7 +30,7 @@ from generators.data.pairs import PairSet
 from generators.data.views import source_of
 from generators.losses.adversarial import bce_discriminator, bce_generator
 from generators.metrics.judges import colours_of, in_parts, nearest, train_labels
-from generators.networks.patch import PatchDiscriminator
+from generators.networks.patch import PatchDiscriminator, require_patches
 from generators.networks.unet import UNet
 from generators.training.budget import rng_at
 
@@ -100,6 +100,7 @@ class Pix2pix(AdversarialModel):
         super().__init__()
         self.config, self.optimisation = config, optimisation
         self.image_shape = (3, config.image_size, config.image_size)
+        require_patches(config.image_size, config.patch_layers)
         self.generator = UNet(config.image_size, width=config.width)
         self.discriminator = PatchDiscriminator(
             3, width=config.discriminator_width, layers=config.patch_layers, condition=3

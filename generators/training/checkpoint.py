@@ -105,7 +105,7 @@ def save(folder: Path, state: dict[str, Any]) -> None:
         partial.unlink(missing_ok=True)
         # What the disk said stands behind a fault that torch's writer then finds in its own file.
         disk = error if isinstance(error, OSError) else error.__context__
-        said = disk.strerror if isinstance(disk, OSError) else _said(error)
+        said = disk.strerror if isinstance(disk, OSError) else said_by(error)
         raise OutputError(
             f"The checkpoint {target} cannot be written: {said}.",
             f"Free some space, then go on with --resume. {kept(folder)}",
@@ -121,7 +121,7 @@ def load(folder: Path) -> dict[str, Any]:
         raise TrainingError(f"{folder} holds no checkpoint.", "Name the folder of a training run.") from error
     except Exception as error:  # on a foreign file torch's reader fails in any way there is
         raise TrainingError(
-            f"The checkpoint in {folder} cannot be read: {_said(error)}.",
+            f"The checkpoint in {folder} cannot be read: {said_by(error)}.",
             "It is cut short or no checkpoint: start the run anew in another folder.",
         ) from error
     if not isinstance(state, dict) or "model" not in state:
@@ -151,7 +151,7 @@ def fitting(folder: Path) -> Iterator[None]:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise TrainingError(
-            f"The checkpoint in {folder} does not fit its config.json: {_said(error)}.",
+            f"The checkpoint in {folder} does not fit its config.json: {said_by(error)}.",
             "It is of another system, another configuration or another version of Touchstone: put the right "
             "one back, or start the run anew in another folder.",
         ) from error
@@ -203,7 +203,7 @@ def _read(path: Path) -> dict[str, Any]:
     return found
 
 
-def _said(error: Exception) -> str:
+def said_by(error: Exception) -> str:
     """The first line of what a library said, without its full stop."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if isinstance(error, RuntimeError) and len(lines) > 1 and "loading state_dict" in lines[0]:

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from evidence.errors import UsageError
 from generators import catalogue
-from generators.contract import Preset
+from generators.contract import AdversarialModel, Preset
 from generators.data.opening import open_data
+from generators.options import as_set
 from generators.training import checkpoint
 from generators.training.loop import OnProgress, Progress, train
 from generators.training.machine import translated
 from generators.training.stats import RunRecord
 from generators.verdict import Judgement, judge
+
+# What networks of sizes that do not fit each other fail with.
+_FAULTS = (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -88,30 +95,69 @@ def run(
         overrides=overrides,
         out=out,
     )
+    blaming = partial(_blaming, settled, overrides or {}, out)
     try:
-        return _carried_out(settled, out=out, resume=resume, on_progress=on_progress)
+        return _carried_out(settled, blaming, out=out, resume=resume, on_progress=on_progress)
     except (RuntimeError, MemoryError) as error:
         raise translated(error, settled.settled.optimisation.batch, checkpoint.kept(out)) from error
 
 
-def _carried_out(settled: Plan, *, out: Path, resume: bool, on_progress: OnProgress | None) -> RunRecord:
+@contextmanager
+def _blaming(
+    settled: Plan, overrides: Mapping[str, str], out: Path, model: AdversarialModel | None = None
+) -> Iterator[None]:
+    """Within the block a fault before the first step of `model` is laid to what was set, if anything was.
+
+    The preset's own values train, so a network that cannot be built or run is one of other values. The
+    folder is free again for better ones.
+    """
+    try:
+        yield
+    except _FAULTS as error:
+        begun, own = model is not None and model.images_seen > 0, ".py:" in settled.system
+        if not overrides or begun or own or translated(error, 0, "") is not error:
+            raise
+        usual = catalogue.options(catalogue.preset(settled.system, settled.preset))
+        blamed = {name: text for name, text in overrides.items() if name != "total_images"} or overrides
+        if not (out / checkpoint.CHECKPOINT).is_file():
+            (out / checkpoint.CONFIG).unlink(missing_ok=True)
+        raise UsageError(
+            f"{settled.system} cannot be trained with {_listed(blamed)}: {checkpoint.said_by(error)}.",
+            f"Its preset {settled.preset} has {_listed({name: usual[name] for name in blamed})}.",
+        ) from error
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={as_set(value)}" for name, value in values.items())
+
+
+def _carried_out(
+    settled: Plan,
+    blaming: Callable[..., AbstractContextManager[None]],
+    *,
+    out: Path,
+    resume: bool,
+    on_progress: OnProgress | None,
+) -> RunRecord:
     """Build, train and judge."""
     system, seed = settled.system, settled.seed
     chosen, kind = settled.settled, catalogue.system(system).kind
-    model = catalogue.build(system, chosen.config, chosen.optimisation, seed=seed)
+    with blaming():
+        model = catalogue.build(system, chosen.config, chosen.optimisation, seed=seed)
     opened = open_data(chosen.data, model.image_shape, kind=kind)
     if model.fitted(opened) != chosen.config:
         model = catalogue.build(system, model.fitted(opened), chosen.optimisation, seed=seed)
-    record = train(
-        model,
-        opened,
-        out=out,
-        seed=seed,
-        budget_minutes=chosen.budget_minutes,
-        resume=resume,
-        on_progress=on_progress,
-        command=settled.command,
-    )
+    with blaming(model):
+        record = train(
+            model,
+            opened,
+            out=out,
+            seed=seed,
+            budget_minutes=chosen.budget_minutes,
+            resume=resume,
+            on_progress=on_progress,
+            command=settled.command,
+        )
     if record.stopped != "interrupted":
         judgement = judge_run(out, chosen, kind, trusted=system)
         if judgement.words and on_progress is not None:

@@ -8,7 +8,7 @@ _NO_MEMORY = ("out of memory", "can't allocate memory", "DefaultCPUAllocator")
 _LOST_GPU = ("CUDA error", "cuDNN error", "CUBLAS_STATUS", "device-side", "NCCL")
 
 
-def translated(error: RuntimeError | MemoryError, batch: int, kept: str) -> Exception:
+def translated(error: Exception, batch: int, kept: str) -> Exception:
     """The error as a TrainingError when the machine is its cause; `error` itself when the code is.
 
     `kept` says which state is on disk.

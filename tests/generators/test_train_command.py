@@ -64,7 +64,7 @@ def test_overrides_that_make_no_sense_are_refused(overrides: dict[str, str], mes
         ("dcgan", {"latent": "0"}, "latent=0 makes no sense. Take 1 or more"),
         ("vanilla", {"generator_widths": "8,0"}, "generator_widths=8,0 makes no sense. Take 1 or more"),
         ("acgan", {"dropout": "5"}, "a number from 0 to 1"),
-        ("stylegan2", {"mapping_layers": "0"}, "Take 1 or more"),
+        ("stylegan2", {"mapping_layers": "0"}, "Take a number from 1 to 64"),
         ("progressive", {"first_size": "7"}, "a first_size that is a power of two"),
         ("progressive", {"first_size": "64"}, "no larger than image_size"),
     ],

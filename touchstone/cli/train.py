@@ -40,7 +40,9 @@ def train(
         float | None, typer.Option(min=0.0, help="Stop after so many minutes, over all sittings.")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The run folder; else runs/SYSTEM.")] = None,
-    seed: Annotated[int, typer.Option(help="The same seed and data give the same weights on a CPU.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="The same seed and data give the same weights on a CPU.")
+    ] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in this folder.")] = False,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override a field; repeatable.")
