@@ -1,4 +1,4 @@
-"""Write a file whole or not at all, and keep others out of its folder meanwhile."""
+"""Write a file whole or not at all, a secret one for its owner alone, and keep others out of its folder."""
 
 from __future__ import annotations
 
@@ -37,3 +37,12 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """Write a file that nobody else could ever read, not even for a moment; raises OSError."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+    fresh.replace(path)

@@ -6,7 +6,6 @@ trust list holds it.
 
 from __future__ import annotations
 
-import os
 import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from evidence.errors import SigningError
-from evidence.files import locked, write_whole
+from evidence.files import locked, write_secret, write_whole
 from provenance.certificates import certificates_in, key_pem
 
 ORGANISATION = "Touchstone development (untrusted)"
@@ -46,7 +45,7 @@ def development_identity(folder: Path) -> Identity:
         with locked(folder):  # several workers may need their first one at the same time
             if not (chain.is_file() and key.is_file() and _lasts(chain.read_bytes())):
                 made = make_identity(_machine())
-                _write_secret(key, made.key)
+                write_secret(key, made.key)
                 write_whole(chain, made.chain)
             return Identity(chain.read_bytes(), key.read_bytes())
     except OSError as error:
@@ -131,12 +130,3 @@ def _pem(certificate: x509.Certificate) -> bytes:
 def _lasts(chain: bytes) -> bool:
     ends = min(one.ends for one in certificates_in(chain, of="The development certificate"))
     return ends > datetime.now(UTC) + timedelta(days=RENEW_DAYS)
-
-
-def _write_secret(path: Path, content: bytes) -> None:
-    """Write a file that nobody else could ever read, not even for a moment."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-    fresh.replace(path)

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 
 from evidence.errors import StoreError
 from worker.jobs.leases import Leases
+from worker.jobs.ledger import INTEGRATE_SECONDS, Ledger
 from worker.jobs.model import Lane
 from worker.jobs.reaping import REAP_SECONDS, Reaper
 from worker.jobs.store import JobStore
@@ -114,6 +115,7 @@ class EmbeddedRunner:
         chores = [
             _Chore(REAP_SECONDS, Reaper(leases, self._settings.lease_seconds).reap),
             _Chore(SWEEP_SECONDS, lambda: sweep(store, media)),
+            _Chore(INTEGRATE_SECONDS, Ledger(store.engine).integrate),
         ]
         courier = Courier(store, private=self._settings.webhook_private)
         courier.start()

@@ -26,6 +26,7 @@ from exports.registry import ModelEntry
 from exports.runtime import GeneratorSession
 from exports.slots import slots_in
 from exports.wishes import Asked, Condition, conditions_of, refuse_foreign, takes
+from provenance.transparency.entries import generated
 from worker.marking import Marking
 from worker.media import MediaStore
 from worker.pictures import preview_jpg
@@ -55,7 +56,7 @@ def generate(
 ) -> dict[str, Any]:
     """Make what was asked among the artefacts of `job`: {"files": [{"name", "mime", "size_bytes", "role"}]}.
 
-    Of a changed picture, `before` names a preview of what it was.
+    Of a changed picture, `before` names a preview of what it was. `made` is for the transparency log.
 
     Raises UsageError for what the generator cannot be asked, ModelError when it cannot be used, MediaError
     when a picture cannot be read.
@@ -88,7 +89,8 @@ def generate(
         write_whole(media.artefact(job, name), marking(sheet(order, shown), name, None))
         files.append(_file(media, job, name, "sheet"))
     files += [_file(media, job, f"{BEFORE}{name}.jpg", "before") for name in order.asked.input]
-    return {"files": [*files, _file(media, job, MANIFEST, "manifest")]}
+    entries = [generated(folder.rows[one["name"]]) for one in files if one["role"] == "made"]
+    return {"files": [*files, _file(media, job, MANIFEST, "manifest")], "made": entries}
 
 
 def generator(settings: Settings, name: str) -> ModelEntry:

@@ -100,6 +100,14 @@ class Settings(BaseSettings):
     )
     s3_endpoint: str = Field("", description="the address of an S3 that is not Amazon's, such as MinIO's")
 
+    transparency_log: bool = Field(
+        True, description="whether the service's verdicts, and what it makes, go into the transparency log"
+    )
+    log_key: Path | None = Field(
+        None,
+        description="the file of the key that signs the log; empty: log/key in the data folder",
+    )
+
     every_seconds: float = Field(
         0.5, gt=0, allow_inf_nan=False, description="one frame of a video each so many seconds"
     )
@@ -186,6 +194,11 @@ class Settings(BaseSettings):
     def trust_folder(self) -> Path:
         """Where the trust lists lie."""
         return self.data_dir / "trust"
+
+    @property
+    def log_folder(self) -> Path:
+        """Where the transparency log's key and its last head lie."""
+        return self.data_dir / "log"
 
     @property
     def batch_folders(self) -> tuple[Path, ...]:

@@ -19,6 +19,7 @@ from kombu.exceptions import OperationalError
 from evidence.errors import StoreError
 from worker.app import QUEUES, app
 from worker.jobs.leases import Leases
+from worker.jobs.ledger import INTEGRATE_SECONDS, Ledger
 from worker.jobs.reaping import REAP_SECONDS, Reaper
 from worker.jobs.store import JobStore
 from worker.jobs.telling import untold
@@ -79,7 +80,8 @@ class Steward(threading.Thread):
 
     def _serve(self, store: JobStore, media: MediaStore) -> None:
         reaper = Reaper(Leases(store), self._settings.lease_seconds)
-        reap = sweep_at = 0.0
+        ledger = Ledger(store.engine)
+        reap = sweep_at = integrate_at = 0.0
         while not self._stopping.wait(TELL_SECONDS):
             now = time.monotonic()
             try:
@@ -89,6 +91,9 @@ class Steward(threading.Thread):
                 if now >= sweep_at:
                     sweep(store, media)
                     sweep_at = now + SWEEP_SECONDS
+                if now >= integrate_at:
+                    ledger.integrate()
+                    integrate_at = now + INTEGRATE_SECONDS
                 self._tell(store)
             except (StoreError, OperationalError, OSError) as error:
                 log.warning("%s", error)

@@ -50,7 +50,7 @@ class Workman:
         self.owner = owner or owner_name()
         self._store, self._media = store, media
         self._lanes, self._seconds = lanes, settings.lease_seconds
-        self._leases = Leases(store)
+        self._leases = Leases(store, logged=settings.transparency_log)
         self._keeper = Keeper(self._leases, settings.lease_seconds)
         self._tools = Tools(settings, media, self._keeper, self._tell)
         self._stopping = threading.Event()

@@ -20,6 +20,7 @@ from touchstone.cli import (
     generate,
     keys,
     lint,
+    log,
     metrics,
     models,
     options,
@@ -91,6 +92,9 @@ def scan(
     from_file: Annotated[
         str | None, typer.Option(metavar="LIST|-", help="Read the paths from a file, or from standard input.")
     ] = None,
+    log: Annotated[
+        bool, typer.Option("--log", help="Write the verdicts into the transparency log; reports carry proof.")
+    ] = False,
     progress: options.Progress = "auto",
 ) -> None:
     """Give a verdict on pictures and videos.
@@ -119,6 +123,7 @@ def scan(
             device=device,
             jobs=jobs,
             fail_on_fake=fail_on == "fake",
+            log=log,
             progress=progress,
         )
     )
@@ -139,6 +144,7 @@ for _command in (
     verify,
     sign,
     trust,
+    log,
     serve,
     worker,
     keys,

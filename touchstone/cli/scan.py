@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -46,6 +47,7 @@ class ScanOptions:
     device: Device | None = None
     jobs: int | None = None
     fail_on_fake: bool = False
+    log: bool = False
     progress: Mode = "auto"
 
 
@@ -99,7 +101,8 @@ def run(options: ScanOptions) -> int:
                 )
                 resume = _resume(options, scanner, stack)
                 writers = _writers(options, names_one_file(arguments), stack)
-                for item in _items(inputs, scanner, resume, stack):
+                logged = _logged(settings, stack) if options.log else None
+                for item in _items(inputs, scanner, resume, stack, logged):
                     _hand_out(item, writers, teller, tally)
             if resume is not None:
                 resume.put_in_order()
@@ -193,8 +196,24 @@ def _writers(options: ScanOptions, single: bool, stack: ExitStack) -> list[Write
     return writers
 
 
+def _logged(settings: Settings, stack: ExitStack) -> Callable[[Report], Report]:
+    """What takes a report into this machine's log and gives it back with its proof."""
+    from worker.jobs.store import JobStore
+    from worker.logbook import Logbook
+
+    store = JobStore(settings.store_url)
+    stack.callback(store.close)
+    logbook = Logbook(store.engine, settings)
+    logbook.head()  # a log that cannot be signed is told of before the first file, not after
+    return lambda report: logbook.add(report, time.time())
+
+
 def _items(
-    inputs: Sequence[Input], scanner: Scanner, resume: ResumeFile | None, stack: ExitStack
+    inputs: Sequence[Input],
+    scanner: Scanner,
+    resume: ResumeFile | None,
+    stack: ExitStack,
+    logged: Callable[[Report], Report] | None,
 ) -> Iterator[ReportItem]:
     """A report for every input, in order; what an earlier run or the walk already knows is not scanned."""
     known: deque[Callable[[], ReportItem] | None] = deque()
@@ -215,7 +234,7 @@ def _items(
         while (earlier := known.popleft()) is not None:
             yield earlier()
         fresh = _as_stdin(scanned, stdin_path)
-        item = ReportItem(fresh.report, fresh.preview, fresh.heat)
+        item = ReportItem(logged(fresh.report) if logged else fresh.report, fresh.preview, fresh.heat)
         if resume is not None:
             resume.add(item)
         yield item

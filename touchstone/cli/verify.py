@@ -76,11 +76,11 @@ def verify(
                 print(("" if number == 0 else "\n") + "\n".join(told(item.path, declared)))
     if as_json:
         print(json.dumps(rows[0] if len(files) == len(rows) == 1 else rows, indent=1))
-    raise typer.Exit(_code(codes))
+    raise typer.Exit(worst(codes))
 
 
-def _code(codes: Sequence[int]) -> int:
-    """The exit code of them all."""
+def worst(codes: Sequence[int]) -> int:
+    """The exit code of them all: the gravest counts."""
     if NOTHING_DONE in codes:
         return NOTHING_DONE if set(codes) == {NOTHING_DONE} else 1
     return max(codes)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from evidence.verdict import Report
+from provenance.transparency.entries import PROOF
+from provenance.transparency.errors import LogError
+from provenance.transparency.proofs import head_of, place_of
+from provenance.transparency.reading import BLOCK
 from touchstone.report import figures, wording
 from touchstone.report.credentials import facts
 
@@ -42,6 +48,8 @@ def article(report: Report) -> dict[str, Any]:
         "false_alarms": wording.false_alarms(report),
         "timeline": figures.timeline(report),
         "claims": list(_claims(report)),
+        "logged": list(_logged(report)),
+        "carried": _carried(report),
     }
 
 
@@ -60,12 +68,32 @@ def environment(*folders: Path) -> jinja2.Environment:
     return environment
 
 
+def _logged(report: Report) -> Iterable[tuple[str, object]]:
+    """Where the report stands in a transparency log, as its proof has it; nobody checked it here."""
+    with suppress(LogError, KeyError, TypeError, AttributeError):
+        said = report.to_dict()
+        head = head_of(said)
+        yield "Log", head.origin
+        yield "Entry", f"{place_of(said)} of {head.size}, of {report.provenance[PROOF]['entry']['time']}"
+
+
+def _carried(report: Report) -> Markup:
+    """A report with its proof as it may stand in a page: data to a browser, never a script."""
+    if PROOF not in report.provenance:
+        return Markup("")
+    text = json.dumps(report.to_dict(), separators=(",", ":"), allow_nan=False)
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(f"{BLOCK}{text}</script>")
+
+
 def _claims(report: Report) -> Iterable[tuple[str, object]]:
     """What the file says of itself: Content Credentials, claims and metadata, flat, in order."""
     known = []
     with suppress(KeyError, TypeError):  # a report of another version, whose parts are shown as they are
         yield from facts(report.provenance)
         known = ["c2pa", "claims"]
+    known.append(PROOF)
     for source, said in report.provenance.items():
         if source in known:
             continue

@@ -6,7 +6,9 @@ Every report validates against docs/scan.schema.json.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from evidence.verdict import Report
 from touchstone.report.item import ReportItem
@@ -20,10 +22,12 @@ def line_of(report: Report) -> str:
 
 def document_of(report: Report) -> str:
     """The report as a JSON document for people too: a line each for the fields of the contract."""
-    fields = (
-        f"  {json.dumps(name)}: {json.dumps(value, allow_nan=False)}"
-        for name, value in report.to_dict().items()
-    )
+    return document_of_plain(report.to_dict())
+
+
+def document_of_plain(said: Mapping[str, Any]) -> str:
+    """The same of a report as plain JSON types, or of another document: a line each for its fields."""
+    fields = (f"  {json.dumps(name)}: {json.dumps(value, allow_nan=False)}" for name, value in said.items())
     return "{\n" + ",\n".join(fields) + "\n}\n"
 
 

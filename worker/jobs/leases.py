@@ -15,8 +15,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, update
 
+from provenance.transparency.entries import entries_of
 from worker.jobs.cutting import PART, part_ended_in
 from worker.jobs.engine import reading, translated, writing
+from worker.jobs.ledger import log_in
 from worker.jobs.locking import youngest_first
 from worker.jobs.model import Depth, Held, JobState, Lane, Lease, Plain, ShardState
 from worker.jobs.schema import jobs, shards
@@ -35,10 +37,10 @@ _HELD = (shards.c.id, shards.c.token, shards.c.job, shards.c.attempts)
 
 
 class Leases:
-    """The workers' side of a job store."""
+    """The workers' side of a job store. `logged` is whether verdicts go into the transparency log."""
 
-    def __init__(self, store: JobStore, *, attempts: int = MOST_ATTEMPTS) -> None:
-        self.store, self.attempts = store, attempts
+    def __init__(self, store: JobStore, *, attempts: int = MOST_ATTEMPTS, logged: bool = True) -> None:
+        self.store, self.attempts, self.logged = store, attempts, logged
 
     def claim(
         self,
@@ -127,14 +129,19 @@ class Leases:
         return kept
 
     def complete(self, lease: Lease, result: Plain) -> bool:
-        """Hand in the result; False when the lease no longer counts, and then nothing changes."""
+        """Hand in the result; False when the lease no longer counts, and then nothing changes.
+
+        What the transparency log is to hold of it is written down with it.
+        """
+        text, kept = _storable(result)
+        entries = entries_of(kept, self.store.clock()) if self.logged else []
         with translated(), writing(self.store.engine) as connection:
             counted = connection.execute(
                 update(shards)
                 .where(shards.c.id == lease.shard, shards.c.token == lease.token)
                 .values(
                     state=ShardState.DONE.value,
-                    result=_text(result),
+                    result=text,
                     cause=None,
                     token="",
                     lease_until=None,
@@ -142,6 +149,7 @@ class Leases:
             ).rowcount
             if counted:
                 self._count(connection, lease.job, lease.parent)
+                log_in(connection, entries)
             return bool(counted)
 
     def fail(self, lease: Lease, cause: Plain, *, final: bool = False) -> bool:
@@ -241,12 +249,13 @@ class Leases:
             part_ended_in(connection, parent, self.store.clock())
 
 
-def _text(result: Plain) -> str:
-    """A result as JSON that PostgreSQL can look into: it takes neither NUL nor half characters."""
+def _storable(result: Plain) -> tuple[str, Plain]:
+    """A result as JSON that PostgreSQL can look into, and itself so: without NUL and half characters."""
     text = json.dumps(result, separators=(",", ":"))
     if "\\u0000" in text or "\\ud" in text:  # a file may claim anything of itself
-        text = json.dumps(_whole(result), separators=(",", ":"))
-    return text
+        result = _whole(result)
+        text = json.dumps(result, separators=(",", ":"))
+    return text, result
 
 
 def _whole(value: Any) -> Any:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -153,4 +154,34 @@ deliveries = Table(
     Column("delivered", Float),
     Index("deliveries_by_due", "state", "due"),
     Index("deliveries_by_webhook", "webhook", "created"),
+)
+
+# The transparency log. An entry has no position until it is taken into the tree; nothing is ever deleted.
+log_entries = Table(
+    "log_entries",
+    metadata,
+    Column("id", _Count, primary_key=True, autoincrement=True),
+    Column("position", BigInteger, unique=True),
+    Column("media_sha256", String(64), nullable=False),
+    Column("report_sha256", String(64), nullable=False),  # of a generation, that of its origin
+    Column("entry", Text, nullable=False),
+    Index("log_entries_by_medium", "media_sha256"),
+    Index("log_entries_by_report", "report_sha256"),
+)
+
+log_tiles = Table(
+    "log_tiles",
+    metadata,
+    Column("level", Integer, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("hashes", LargeBinary, nullable=False),
+)
+
+# One row, which whoever grows the tree locks: how many entries are in it, and whose key signs its heads.
+log_state = Table(
+    "log_state",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("key", Text, nullable=False),
 )
