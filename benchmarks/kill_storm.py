@@ -24,6 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from worker.jobs.leases import Leases
 from worker.jobs.model import Lane, ShardState
 from worker.jobs.store import JobStore
 from worker.media import MediaStore
-from worker.requests import ScanRequest, scan_job
+from worker.requests import BatchItem, BatchRequest, ScanRequest, open_batch, scan_job
 from worker.scanner import Scanner
 from worker.settings import load_settings
 
@@ -58,6 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=10_000, help="jobs to accept")
     parser.add_argument("--seconds", type=float, default=300.0, help="how long it storms, at most")
+    parser.add_argument("--batch", action="store_true", help="they are the rows of one batch")
     parser.add_argument("--on", choices=("embedded", "redis", "postgres"), default="embedded")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
@@ -74,7 +76,8 @@ def _storm(folder: Path, given: argparse.Namespace, database: Postgres | None) -
     with Scanner(settings) as scanner:
         calm = [_comparable(scanned.named(path.name).report.to_dict())
                 for path, scanned in zip(paths, scanner.scan_all(map(str, paths)), strict=True)]  # fmt: skip
-    jobs = _accept(store, media, paths, given.jobs)
+    accept = _accept_batch if given.batch else _accept
+    jobs = accept(store, media, paths, given.jobs)
     services = _services(folder, given.on, database)
     rng, killed, started = random.Random(given.seed), Counter[str](), time.monotonic()
     try:
@@ -92,9 +95,9 @@ def _storm(folder: Path, given: argparse.Namespace, database: Postgres | None) -
     finally:
         services.end()
     found = _count(store, jobs, calm)
-    row = {"on": given.on, "jobs": given.jobs, "storm_seconds": round(stormed - started),
-           "seconds": round(ended - started), "killed": dict(killed),
-           "disturbed": services.disturbed, **found}  # fmt: skip
+    row = {"on": given.on, "jobs": given.jobs, "batch": given.batch,
+           "storm_seconds": round(stormed - started), "seconds": round(ended - started),
+           "killed": dict(killed), "disturbed": services.disturbed, **found}  # fmt: skip
     print(json.dumps({**row, **machine()}, indent=1))
     store.close()
     return int(any(found[name] for name in ("lost", "counted_twice", "stuck", "different")))
@@ -209,6 +212,11 @@ def _accept(store: JobStore, media: MediaStore, paths: list[Path], count: int) -
     return jobs
 
 
+def _accept_batch(store: JobStore, _: MediaStore, paths: list[Path], count: int) -> list[str]:
+    items = [BatchItem(path.name, path=str(path)) for path in islice(cycle(paths), count)]
+    return [open_batch(store, BatchRequest(items))[0].id]
+
+
 def _waiting(store: JobStore) -> int:
     """Shards that have not ended; a store that is just crashing is asked again."""
     while True:
@@ -220,20 +228,25 @@ def _waiting(store: JobStore) -> int:
 
 def _count(store: JobStore, jobs: list[str], calm: list[dict[str, Any]]) -> dict[str, int]:
     found = Counter[str](lost=0, counted_twice=0, stuck=0, different=0, given_up=0, attempts=0)
-    for number, job in enumerate(jobs):
+    expected = cycle(calm)
+    for job in jobs:
         shards = store.shards(job)
         ends = [event for event in store.events(job) if event.kind in ("done", "failed")]
-        found["lost"] += len(shards) != 1
+        found["lost"] += len(shards) != store.get(job).total
         found["counted_twice"] += len(ends) > 1 or store.get(job).remaining < 0
         found["stuck"] += not ends
         for shard in shards:
             found["attempts"] += shard.attempts
             found["given_up"] += shard.state is ShardState.DEAD
-            if shard.result is not None:
-                report, expected = _comparable(shard.result["report"]), calm[number % len(calm)]
-                found["different"] += report != expected
-                for name in sorted(expected):
-                    found[f"different: {name}"] += report.get(name) != expected[name]
+            asked = len(shard.payload.get("items", (1,)))
+            result = shard.result or {}
+            reports = result.get("rows") or [result[name] for name in ("report",) if name in result]
+            found["lost"] += asked - len(reports)
+            calmly = list(islice(expected, asked))
+            for report, wanted in zip(map(_comparable, reports), calmly, strict=False):
+                found["different"] += report != wanted
+                for name in sorted(wanted):
+                    found[f"different: {name}"] += report.get(name) != wanted[name]
     return {name: count for name, count in found.items() if count or ":" not in name}
 
 

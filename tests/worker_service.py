@@ -15,9 +15,10 @@ from worker.jobs.model import Job, Lane, Lease
 from worker.jobs.store import JobStore
 from worker.keeping import Keeper
 from worker.media import MediaStore
-from worker.perform import Outcome, Tools, perform_all
+from worker.perform import Outcome, perform_all
 from worker.requests import ScanRequest, scan_job
 from worker.settings import Settings
+from worker.tools import Tools
 
 # A busy machine takes its time; what never comes fails all the same.
 WAIT_SECONDS = 240.0

@@ -11,10 +11,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
-from itertools import groupby
-from types import TracebackType
 from typing import Any
 
 from evidence.errors import (
@@ -37,25 +35,25 @@ from worker.asked import (
     path_of,
     stored_for_parts,
 )
-from worker.fetching import Fetcher, is_elsewhere
+from worker.fetching import is_elsewhere
 from worker.generating import generate
 from worker.jobs.cutting import PART
 from worker.jobs.leases import MOST_ATTEMPTS
 from worker.jobs.model import Lease, Plain
-from worker.keeping import Keeper
 from worker.media import MediaStore
 from worker.parts import Long, part_plain, put_together
 from worker.pictures import heat_png, preview_jpg
 from worker.requests import BatchItem, GenerateRequest, ScanOptions, ScanRequest
 from worker.scanner import Scanned, Scanner
-from worker.scanners import Scanners
-from worker.settings import Settings
+from worker.tools import Tools
 
 # What came of an item: a report with its pictures, one that was worked out before, or a video to be cut.
 Row = Scanned | Plain | Long
-OnProgress = Callable[[Lease, int, int], None]
+# Further leases of a kind that may share the fate of those under way; none when something else goes first.
+More = Callable[[str], Sequence[Lease]]
 
-PROGRESS_SECONDS = 0.5
+# Further leases join those under way for so long: then the model is looked at anew.
+JOIN_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -74,97 +72,75 @@ class Outcome:
     spent: tuple[str, ...] = ()  # stored for the parts of a batch's video, and of no use any more
 
 
-class Tools:
-    """What a worker process keeps open from shard to shard: scanners, files, ears for news.
+def perform_all(leases: Sequence[Lease], tools: Tools, more: More | None = None) -> Iterator[Outcome]:
+    """What comes of each lease, as soon as it is there; nothing of those that are no longer wanted.
 
-    `on_progress(lease, done, of)` hears of the frames of a video, twice a second at most.
+    `more(kind)` is asked for further ones while the last media of these are under way, so that neither the
+    decoders nor the detector's batches run dry between two claims.
     """
-
-    def __init__(
-        self, settings: Settings, media: MediaStore, keeper: Keeper, on_progress: OnProgress
-    ) -> None:
-        self.settings, self.media, self.keeper = settings, media, keeper
-        self.fetcher = Fetcher(settings, media)
-        self._on_progress = on_progress
-        self._scanners = Scanners(settings, self._open)
-        self._watched: dict[str, list[Lease]] = {}
-        self._told: dict[str, float] = {}
-
-    def __enter__(self) -> Tools:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._scanners.close()
-
-    def scanner(self, options: ScanOptions) -> Scanner:
-        """The scanner for these options, kept open until its model changes. Raises ModelError."""
-        return self._scanners.get(options)
-
-    def watch(self, path: str, lease: Lease) -> None:
-        """Count the frames of the file at `path` for a lease."""
-        self._watched.setdefault(path, []).append(lease)
-
-    def unwatch(self) -> None:
-        """Count nothing any more."""
-        self._watched, self._told = {}, {}
-
-    def _open(self, settings: Settings, options: ScanOptions) -> Scanner:
-        return Scanner(
-            settings,
-            sampling=options.sampling(settings),
-            previews=True,
-            on_frame=self._frame,
-            reach=self.fetcher.reach,
-        )
-
-    def _frame(self, path: str, done: int, of: int) -> None:
-        """Tell of a frame; raises Abandoned when nobody waits for this file any more."""
-        leases = [lease for lease in self._watched.get(path, []) if self.keeper.wanted(lease)]
-        if not leases:
-            raise Abandoned("Nobody waits for this file any more.")
-        for lease in leases:
-            if lease.kind == "scan" or (lease.kind == PART and lease.payload["of"]):
-                self._tell(lease, done, of)
-
-    def drawn(self, lease: Lease, done: int, of: int) -> None:
-        """Tell of a picture that was made; raises Abandoned when nobody waits for the others any more."""
-        if not self.keeper.wanted(lease):
-            raise Abandoned("Nobody waits for these pictures any more.")
-        self._tell(lease, done, of)
-
-    def _tell(self, lease: Lease, done: int, of: int) -> None:
-        now = time.monotonic()
-        due = now - self._told.get(lease.token, 0.0) >= PROGRESS_SECONDS
-        if of > 1 and (due or (done == of and lease.kind == PART)):  # the next part counts on from there
-            self._told[lease.token] = now
-            self._on_progress(lease, done, of)
-
-
-def perform_all(leases: Sequence[Lease], tools: Tools) -> Iterator[Outcome]:
-    """What comes of each lease, as soon as it is there; nothing of those that are no longer wanted."""
-    for (kind, options), group in groupby(leases, likeness):
-        together = list(group)
+    left = deque(leases)
+    while left:
+        line = _Line(left, more)
         handed_in: set[str] = set()
         try:
-            for outcome in _KINDS[kind](together, options, tools):
+            for outcome in _KINDS[line.kind](line, tools):
                 handed_in.add(outcome.lease.token)
                 yield outcome
         except GeneratorExit:
             raise
         except Exception as error:  # whatever it is, it must cost these leases alone, and be told
             cause, final = _cause_of(error)
-            for lease in together:
+            for lease in line.leases:
                 if lease.token not in handed_in and tools.keeper.wanted(lease):
                     yield Outcome(lease, cause=cause, final=final)
 
 
-def _scan(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Iterator[Outcome]:
-    for lease, rows in _rows(leases, options, tools):
+class _Line:
+    """The first of the leases left, with those behind it that ask for the same, and those that join them."""
+
+    def __init__(self, left: deque[Lease], more: More | None) -> None:
+        self.kind, self.options = likeness(left[0])
+        self.leases: list[Lease] = []
+        self._left, self._more = left, more
+        self._until = time.monotonic() + JOIN_SECONDS
+        self._take()
+
+    def growing(self) -> Iterator[Lease]:
+        """Each of the leases; behind the last one those that join, if any do."""
+        at = 0
+        while at < len(self.leases) or self._join():
+            yield self.leases[at]
+            at += 1
+
+    def _join(self) -> bool:
+        alone = any(lease.attempt > 1 for lease in self.leases)  # one of them may have ended its worker
+        if self._more is None or self._left or alone or time.monotonic() > self._until:
+            return False
+        self._left.extend(self._more(self.kind))
+        return self._take()
+
+    def _take(self) -> bool:
+        """Have those of the same likeness from the leases left; whether there was one."""
+        before = len(self.leases)
+        while self._left and likeness(self._left[0]) == (self.kind, self.options):
+            self.leases.append(self._left.popleft())
+        return len(self.leases) > before
+
+
+@dataclass
+class _Open:
+    """A lease whose media are under way, and what came of them so far."""
+
+    lease: Lease
+    items: list[BatchItem]
+    rows: list[Row] = field(default_factory=list)
+
+
+def _scan(line: _Line, tools: Tools) -> Iterator[Outcome]:
+    for lease, rows in _rows(line, tools):
         row = rows[0]
         if not isinstance(row, Scanned):
-            yield _in_parts(lease, rows, options)
+            yield _in_parts(lease, rows, line.options)
         elif again := _worth_another(lease, rows):
             yield again
         else:
@@ -174,21 +150,21 @@ def _scan(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Iterat
             yield Outcome(lease, result, media=(stored.sha256,) if stored else ())
 
 
-def _batch(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Iterator[Outcome]:
-    for lease, rows in _rows(leases, options, tools):
+def _batch(line: _Line, tools: Tools) -> Iterator[Outcome]:
+    for lease, rows in _rows(line, tools):
         again = _worth_another(lease, rows)
         if again is None and any(isinstance(row, Long) for row in rows):
-            again = _in_parts(lease, rows, options)
+            again = _in_parts(lease, rows, line.options)
         yield again or Outcome(lease, {"rows": [_plain(row) for row in rows]}, spent=fetched_parts(lease))
 
 
-def _part(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Iterator[Outcome]:
-    for lease in leases:
+def _part(line: _Line, tools: Tools) -> Iterator[Outcome]:
+    for lease in line.leases:
         path = path_of(BatchItem.from_plain(lease.payload["asked"]), tools.media)
         first, end = lease.payload["part"]
         tools.watch(path, lease)
         try:
-            looked = tools.scanner(options).scan_part(path, (first, end))
+            looked = tools.scanner(line.options).scan_part(path, (first, end))
         finally:
             tools.unwatch()
         if not tools.keeper.wanted(lease):
@@ -199,8 +175,8 @@ def _part(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Iterat
             yield Outcome(lease, part_plain(looked))
 
 
-def _generate(leases: Sequence[Lease], _: ScanOptions, tools: Tools) -> Iterator[Outcome]:
-    for lease in leases:
+def _generate(line: _Line, tools: Tools) -> Iterator[Outcome]:
+    for lease in line.leases:
         request = GenerateRequest.from_plain(lease.payload)
         try:
             made = generate(lease.job, request, tools.settings, tools.media, partial(tools.drawn, lease))
@@ -214,12 +190,12 @@ def _generate(leases: Sequence[Lease], _: ScanOptions, tools: Tools) -> Iterator
         yield Outcome(lease, made)
 
 
-def _rows(leases: Sequence[Lease], options: ScanOptions, tools: Tools) -> Iterator[tuple[Lease, list[Row]]]:
+def _rows(line: _Line, tools: Tools) -> Iterator[tuple[Lease, list[Row]]]:
     """Each lease with what came of every item of it, in their order; first those whose parts have ended."""
-    for lease in leases:
+    for lease in line.leases:
         if lease.so_far is not None and not items_left(lease):
-            yield lease, _put_together(lease, lease.so_far["rows"], tools.scanner(options), tools)
-    yield from _scanned([lease for lease in leases if items_left(lease)], options, tools)
+            yield lease, _put_together(lease, lease.so_far["rows"], tools.scanner(line.options), tools)
+    yield from _scanned(line, tools)
 
 
 def _put_together(lease: Lease, rows: Sequence[Plain], scanner: Scanner, tools: Tools) -> list[Row]:
@@ -257,35 +233,37 @@ def _plain(row: Row) -> Plain:
     return row.report.to_dict() if isinstance(row, Scanned) else row
 
 
-def _scanned(
-    leases: Sequence[Lease], options: ScanOptions, tools: Tools
-) -> Iterator[tuple[Lease, list[Row]]]:
+def _scanned(line: _Line, tools: Tools) -> Iterator[tuple[Lease, list[Row]]]:
     """Each lease with a report for every item of it, in their order, scanned together."""
-    scanner = tools.scanner(options)
-    items = {lease.token: items_left(lease) for lease in leases}
-    rows: dict[str, list[Row]] = {token: [] for token in items}
-    coming: deque[tuple[Lease, BatchItem]] = deque()
+    scanner = tools.scanner(line.options)
+    under_way: dict[str, _Open] = {}
+    coming: deque[tuple[_Open, BatchItem]] = deque()
 
     def paths() -> Iterator[str]:
-        for lease in leases:
-            for item in items[lease.token]:
+        for lease in line.growing():
+            if not (items := items_left(lease)):
+                continue
+            opened = under_way[lease.token] = _Open(lease, items)
+            for item in opened.items:
                 if not tools.keeper.wanted(lease):
                     break
-                coming.append((lease, item))
+                coming.append((opened, item))
                 if not item.problem:
                     path = path_of(item, tools.media)
                     tools.watch(path, lease)
                     yield path
 
     def hand_over(one: Scanned | Long) -> Iterator[tuple[Lease, list[Row]]]:
-        lease, item = coming.popleft()
+        opened, item = coming.popleft()
+        lease, rows = opened.lease, opened.rows
         if isinstance(one, Long):
             tools.fetcher.keep(item.path)  # for the workers of its parts
         elif lease.kind == "batch":
             tools.fetcher.drop(item.path)
-        rows[lease.token].append(one.named(item.name) if isinstance(one, Scanned) else one)
-        if len(rows[lease.token]) == len(items[lease.token]) and tools.keeper.wanted(lease):
-            yield lease, list(all_rows(lease, rows.pop(lease.token)))
+        rows.append(one.named(item.name) if isinstance(one, Scanned) else one)
+        if len(rows) == len(opened.items) and tools.keeper.wanted(lease):
+            del under_way[lease.token]
+            yield lease, list(all_rows(lease, rows))
 
     def known() -> Iterator[tuple[Lease, list[Row]]]:
         """Rows that make no sense, up to the next one that is scanned."""
@@ -297,7 +275,7 @@ def _scanned(
             for scanned in scans:
                 yield from known()
                 yield from hand_over(scanned)
-                if not any(tools.keeper.wanted(lease) for lease in leases):
+                if not any(tools.keeper.wanted(opened.lease) for opened in under_way.values()):
                     return
         yield from known()
     finally:
@@ -339,7 +317,7 @@ def _cause_of(error: Exception) -> tuple[Plain, bool]:
     return {"code": "internal", "message": message}, False
 
 
-_KINDS: dict[str, Callable[[Sequence[Lease], ScanOptions, Tools], Iterator[Outcome]]] = {
+_KINDS: dict[str, Callable[[_Line, Tools], Iterator[Outcome]]] = {
     "scan": _scan,
     "batch": _batch,
     PART: _part,

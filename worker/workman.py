@@ -23,10 +23,11 @@ from worker.jobs.model import Lane, Lease
 from worker.jobs.store import JobStore
 from worker.keeping import Keeper
 from worker.media import MediaStore
-from worker.perform import KINDS, Outcome, Tools, perform_all
+from worker.perform import KINDS, Outcome, perform_all
 from worker.requests import ScanOptions
 from worker.settings import Settings
 from worker.sweeping import drop_unheld
+from worker.tools import Tools
 
 # Shards that are claimed at once: their files share batches of the detector.
 CLAIMED = 16
@@ -94,23 +95,44 @@ class Workman:
         leases = self._claim(CLAIMED) if shard is None else self._claim(1, shard)
         if shard is not None and leases and leases[0].attempt == 1 and leases[0].kind != PART:
             leases += self._claim(CLAIMED - 1)
-        self._keeper.hold(leases)
-        left = {lease.token: lease for lease in leases}
-        try:
-            for outcome in perform_all(leases, self._tools):
-                self._hand_in(outcome)
-                self._keeper.drop(left.pop(outcome.lease.token))
-        finally:
-            for lease in left.values():
-                self._keeper.drop(lease)
-            if left:
-                self._leases.release(list(left.values()))
-        return len(leases)
+        taken: dict[str, Lease] = {}
 
-    def _claim(self, count: int, shard: int | None = None) -> list[Lease]:
+        def take(found: list[Lease]) -> list[Lease]:
+            self._keeper.hold(found)
+            taken.update({lease.token: lease for lease in found})
+            return found
+
+        found = 0
+        try:
+            for outcome in perform_all(take(leases), self._tools, lambda kind: take(self._further(kind))):
+                self._hand_in(outcome)
+                self._keeper.drop(taken.pop(outcome.lease.token))
+                found += 1
+        finally:
+            for lease in taken.values():
+                self._keeper.drop(lease)
+            if taken:
+                self._leases.release(list(taken.values()))
+        return max(found, len(leases))
+
+    def _claim(self, count: int, shard: int | None = None, beside: str = "") -> list[Lease]:
         return self._leases.claim(
-            self.owner, KINDS, count=count, seconds=self._seconds, lanes=self._lanes, shard=shard
+            self.owner,
+            KINDS,
+            count=count,
+            seconds=self._seconds,
+            lanes=self._lanes,
+            shard=shard,
+            beside=beside,
         )
+
+    def _further(self, kind: str) -> list[Lease]:
+        """More of a batch while some of it is under way; uploads wait in no line, another may be free."""
+        if kind != "batch" or self._stopping.is_set():
+            return []
+        with contextlib.suppress(StoreError):  # what is under way goes on, and the next claim says so
+            return self._claim(CLAIMED, beside=kind)
+        return []
 
     def _hand_in(self, outcome: Outcome) -> None:
         result = outcome.result

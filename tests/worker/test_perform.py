@@ -15,9 +15,10 @@ from tests.tiny_detector import picture
 from tests.worker_service import Shop
 from worker.jobs.leases import Leases
 from worker.keeping import Keeper
-from worker.perform import Tools, perform_all
+from worker.perform import perform_all
 from worker.requests import BatchItem, BatchRequest, ScanOptions, open_batch
 from worker.scanner import Scanner
+from worker.tools import Tools
 
 
 @pytest.fixture

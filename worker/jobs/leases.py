@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, update
@@ -29,8 +30,9 @@ MOST_ATTEMPTS = 3
 BACKOFF_SECONDS = 2.0
 BACKOFF_GROWTH = 4.0
 LONGEST_BACKOFF_SECONDS = BACKOFF_SECONDS * BACKOFF_GROWTH ** (MOST_ATTEMPTS - 1)
-# Media of the shards that are claimed at once: two shards of a batch fill the detector's batches.
-MEDIA_AT_ONCE = 64
+# Media of the shards of a batch that are claimed at once, which fill the detector's batches; who claims more
+# while these are under way leaves little to wait for at the end of an archive.
+MEDIA_AT_ONCE = 32
 LOST = {"code": "worker_lost", "message": "The worker that had this shard stopped answering."}
 
 _HELD = (shards.c.id, shards.c.token, shards.c.job, shards.c.attempts)
@@ -51,12 +53,14 @@ class Leases:
         seconds: float = 60.0,
         lanes: Sequence[Lane] = tuple(Lane),
         shard: int | None = None,
+        beside: str = "",
     ) -> list[Lease]:
         """Up to `count` ready shards of these kinds, most urgent lane first.
 
         In a lane the oldest go first, and parts of videos after what is whole: they are many.
 
-        With `shard`, that one or none.
+        With `shard`, that one or none. With `beside`, only shards of that kind that may share the fate of
+        others that their worker holds: none when anything else goes first.
         """
         now = self.store.clock()
         ready = (
@@ -74,7 +78,7 @@ class Leases:
         if shard is not None:
             ready = ready.where(shards.c.id == shard)
         with translated(), writing(self.store.engine) as connection:
-            found = _together(connection.execute(ready).all())
+            found = _together(connection.execute(ready).all(), beside)
             leases = [
                 Lease(
                     shard=row.id,
@@ -276,17 +280,24 @@ def due_by(now: float) -> ColumnElement[bool]:
     return or_(shards.c.due <= now, shards.c.due > now + LONGEST_BACKOFF_SECONDS)
 
 
-def _together(found: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
+def _together(found: Sequence[Row[Any]], beside: str) -> Sequence[Row[Any]]:
     """Those of the found shards that may share a worker's fate.
 
     The first alone, if it was tried before or is a part of a video, since its others are for other workers.
-    Else no more shards of a batch than hold MEDIA_AT_ONCE media: the others need some at the end.
+    Else no more shards of a batch than hold MEDIA_AT_ONCE media: the others need some at the end. `beside`
+    shards of a kind, only such ones, that are at their beginning.
     """
-    if found and (found[0].attempts or found[0].kind == PART):
+    if beside:
+        found = list(takewhile(lambda row: _fresh(row) and row.kind == beside and row.result is None, found))
+    elif found and not _fresh(found[0]):
         return found[:1]
     together, media = [], 0
     for row in found:
-        if not row.attempts and row.kind != PART and media < MEDIA_AT_ONCE:
+        if _fresh(row) and media < MEDIA_AT_ONCE:
             together.append(row)
             media += len(json.loads(row.payload).get("items", ()))
     return together
+
+
+def _fresh(row: Row[Any]) -> bool:
+    return not row.attempts and row.kind != PART

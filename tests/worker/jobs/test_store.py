@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from evidence.errors import KeyConflict, NoSuchJob, UsageError
 from worker.jobs.engine import writing
-from worker.jobs.leases import MEDIA_AT_ONCE, MOST_ATTEMPTS, Leases
+from worker.jobs.leases import MOST_ATTEMPTS, Leases
 from worker.jobs.model import JobState, Lane, Lease, NewJob, ShardState
 from worker.jobs.schema import shards
 from worker.jobs.search import Search, find_jobs
@@ -50,18 +50,6 @@ def test_a_job_goes_from_queued_over_running_to_done_and_says_so(store: JobStore
     assert store.get(job.id).state is JobState.DONE
     assert [shard.result for shard in store.shards(job.id)] == [{"verdict": "real"}, {"verdict": "fake"}]
     assert [event.kind for event in store.events(job.id)] == ["queued", "running", "done"]
-
-
-def test_a_claim_takes_as_many_media_as_fill_batches_and_leaves_the_rest_to_others(
-    store: JobStore, leases: Leases
-) -> None:
-    items = {"items": [{"path": "x"}] * (MEDIA_AT_ONCE // 2)}
-    store.submit(asked(kind="batch", shards=(items, items, items)))
-
-    mine = leases.claim("worker-1", ["batch"], count=16)
-    theirs = leases.claim("worker-2", ["batch"], count=16)
-
-    assert (len(mine), len(theirs)) == (2, 1)
 
 
 def test_the_same_key_gives_the_same_job_and_another_request_is_refused(store: JobStore) -> None:
