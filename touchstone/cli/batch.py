@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -141,33 +141,15 @@ def results(
     Exit codes: 0 done, 1 some media failed, 2 wrong usage, 3 nothing could be done, 10 see --fail-on.
     """
     from touchstone.cli.archive import say
+    from touchstone.cli.results import write_results
     from touchstone.cli.standing import Watcher
     from touchstone.report.batch import reports
-    from touchstone.report.csv import CLIENT_REF, CsvWriter
-    from touchstone.report.item import ReportItem
-    from touchstone.report.jsonl import JsonlWriter
-    from touchstone.report.parquet import ParquetWriter
-    from touchstone.report.sink import STDOUT
 
     if csv is None and jsonl is None and parquet is None:
         raise UsageError("No file for the results was named.", "Name one: --csv, --jsonl, --parquet.")
-    if csv == jsonl == STDOUT:
-        raise UsageError("Only one result can go to standard output.", "Give the other a file name.")
-    with open_store() as store, ExitStack() as stack:
+    with open_store() as store:
         job = batch_of(store, batch)
-        table = None if csv is None else CsvWriter(csv, CLIENT_REF)
-        lines = None if jsonl is None else JsonlWriter(jsonl)
-        columns = None if parquet is None else ParquetWriter(parquet)
-        for writer in (table, lines, columns):
-            if writer is not None:
-                stack.callback(writer.close)
-        for item, report in reports(store, job):
-            if table is not None:
-                table.add(ReportItem(report), item.client_ref)
-            if lines is not None:
-                lines.add(ReportItem(report))
-            if columns is not None:
-                columns.add_report(report, item.client_ref)
+        write_results(reports(store, job), csv, jsonl, parquet)
         standing = Watcher(store, job).look()
     if standing.done < standing.of:
         say(f"{standing.of - standing.done} of {standing.of} media have no result yet.")

@@ -25,6 +25,7 @@ from touchstone.cli import (
     models,
     options,
     rescan,
+    send,
     serve,
     sign,
     train,
@@ -133,6 +134,7 @@ def scan(
 for _command in (
     batch,
     rescan,
+    send,
     generate,
     forge,
     train,

@@ -32,7 +32,7 @@ def wait(store: JobStore, job: Job, settings: Settings, mode: Mode) -> Standing:
     watcher = Watcher(store, job)
     with guard.patient_interrupts():
         try:
-            with _telling(mode) as tell, _Hands(store, settings) as hands:
+            with telling(mode) as tell, _Hands(store, settings) as hands:
                 watcher.begin()
                 while True:
                     standing = watcher.look()
@@ -79,7 +79,8 @@ class _Hands:
 
 
 @contextmanager
-def _telling(mode: Mode) -> Iterator[Tell]:
+def telling(mode: Mode) -> Iterator[Tell]:
+    """Tell how far a batch is: "auto" is a bar at a terminal and nothing elsewhere."""
     if mode == "json":
         yield _as_json
     elif mode == "auto" and sys.stderr.isatty():

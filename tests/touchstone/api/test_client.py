@@ -13,7 +13,8 @@ import pytest
 
 from evidence.errors import ApiRefused, ApiUnreachable
 from tests.api_service import Api
-from touchstone import client as module
+from tests.touchstone.api.conftest import StartApi
+from touchstone import talks as module
 from touchstone.client import AsyncClient, Client
 
 
@@ -73,6 +74,44 @@ def test_a_batch_is_started_and_read(api: Api) -> None:
         batch = touchstone.batch(({"sha256": sha256, "name": f"{n}"} for n in range(3)), name="night")
         api.work_batch()
         assert [item["name"] for item in touchstone.batch_items(batch["id"], limit=2)] == ["0", "1", "2"]
+
+
+def test_media_go_along_with_a_batch_however_many_they_are(api: Api, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.jpg" for number in range(40)]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    with Client(api.url) as touchstone:
+        batch = touchstone.batch(media=[*paths[1:], ("press/a.jpg", b"a"), ("b.jpg", paths[0])], key="once")
+        assert (
+            touchstone.batch(media=[*paths[1:], ("press/a.jpg", b"a"), ("b.jpg", paths[0])], key="once")
+            == batch
+        )
+        for _ in range(2):
+            api.work_batch()
+        assert touchstone.wait_batch(batch["id"])["state"] == "done"
+        names = [item["name"] for item in touchstone.batch_items(batch["id"])]
+        assert names == [*(path.name for path in paths[1:]), "press/a.jpg", "b.jpg"]
+        assert touchstone.results(batch["id"]).count(b"\n") == 42
+        assert touchstone.retry_batch(batch["id"]) == 0
+        assert touchstone.changes(batch["id"], "jsonl") == b""
+        assert touchstone.rescan() is None
+
+
+def test_a_scan_by_address_its_report_and_its_rerun(start: StartApi) -> None:
+    api = start(fetch_web=True)
+
+    async def story() -> None:
+        async with AsyncClient(api.url) as touchstone:
+            named = await touchstone.submit("https://example.org/photo.jpg", client_ref="desk 4")
+            assert (named["name"], named["client_ref"]) == ("https://example.org/photo.jpg", "desk 4")
+            await touchstone.call("POST", f"/v1/scans/{named['id']}/cancel")
+            scan = await touchstone.submit(b"bytes", name="a.jpg")
+            api.work()
+            assert (await touchstone.report(scan["id"])).startswith(b"%PDF-")
+            assert (await touchstone.report(scan["id"], "html")).startswith(b"<!doctype html>")
+            assert (await touchstone.rerun(scan["id"]))["sha256"] == scan["sha256"]
+
+    asyncio.run(story())
 
 
 def test_what_the_server_refuses_is_an_error_with_its_reason(api: Api) -> None:
