@@ -15,6 +15,7 @@ from evidence.errors import UsageError
 from exports.slots import Array, Slot
 from generators.expressions import EXPRESSIONS, REST, units_of
 from generators.text.vocabulary import UNKNOWN, tokenise
+from generators.text.wording import face_caption, knows_faces
 
 MOST_LISTED = 20
 
@@ -41,6 +42,13 @@ def caption_tokens(slot: Slot, caption: str) -> Array:
         )
         raise UsageError(said, f"It knows {len(slot.names) - 2} words: {_some(slot.names[2:])}.")
     return tokens
+
+
+def any_caption(slot: Slot, rng: np.random.Generator) -> str:
+    """A caption at random: of the wording that the model has learned, if we know it, else of its words."""
+    if knows_faces(slot.names):
+        return face_caption(rng)
+    return " ".join(rng.choice(slot.names[2:], min(8, *slot.lengths)))
 
 
 def action_units(slot: Slot, said: str) -> Array:

@@ -23,7 +23,7 @@ from evidence.errors import DataError, MediaError, UsageError
 from evidence.limits import DecodeLimits
 from evidence.medium import Pixels
 from evidence.source import read_media
-from exports.conditions import angle, caption_tokens, class_index, expression
+from exports.conditions import angle, any_caption, caption_tokens, class_index, expression
 from exports.editing import Box, Edited, Mask, edit
 from exports.manifest import Folder, Row
 from exports.registry import ModelEntry
@@ -231,7 +231,7 @@ def _drawn_conditions(rng: np.random.Generator, slots: dict[str, Slot]) -> tuple
             words["class"] = str(rng.choice(slot.names))
             feeds[slot.name] = class_index(slot, words["class"])
         elif slot.role == "tokens":
-            words["caption"] = " ".join(rng.choice(slot.names[2:], min(8, *slot.lengths)))
+            words["caption"] = any_caption(slot, rng)
             feeds[slot.name] = caption_tokens(slot, words["caption"])
         elif slot.role == "units":
             fitting = [name for name, units in EXPRESSIONS.items() if units and units.keys() <= {*slot.names}]

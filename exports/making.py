@@ -131,9 +131,7 @@ def make(
 
 
 def sheet(order: Order, pictures: Sequence[Pixels]) -> bytes:
-    """One sheet as PNG, a line for each round of the conditions; raises UsageError for several sizes."""
-    if len({picture.shape for picture in pictures}) > 1:
-        raise UsageError("The pictures have several sizes, so they make no sheet.", "Leave the grid out.")
+    """One sheet as PNG, a line for each round of the conditions."""
     columns = len(order.conditions) * (2 if order.asked.input else 1)
     return png(grid(pictures, columns if columns > 1 else None))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +21,7 @@ from exports.slots import Array, Feeds, Slot, slot_of, slots_of
 Source = ModelEntry | GeneratorSession
 
 LARGEST_BATCH = 64
+CELL = 512  # px of a sheet for each picture, where they have several sizes
 
 
 def sample(
@@ -82,16 +84,21 @@ def drawn_inputs(slots: dict[str, Slot], seed: int, number: int, truncation: flo
 
 
 def grid(pictures: Sequence[Pixels], columns: int | None = None) -> Pixels:
-    """Pictures of one size as one sheet, in reading order, about square; empty places are white."""
+    """Pictures as one sheet, in reading order, about square; empty places are white.
+
+    Of several sizes each has a place as large as the largest, and none is larger than `CELL`.
+    """
     if not pictures:
         raise ValueError("a grid needs at least one picture")
+    if len({picture.shape for picture in pictures}) > 1:
+        pictures = [_shrunk(picture) for picture in pictures]
     columns = columns or int(np.ceil(np.sqrt(len(pictures))))
     rows = -(-len(pictures) // columns)
-    height, width, _ = pictures[0].shape
+    height, width = (max(picture.shape[axis] for picture in pictures) for axis in (0, 1))
     sheet = np.full((rows * height, columns * width, 3), 255, np.uint8)
     for place, picture in enumerate(pictures):
         top, left = place // columns * height, place % columns * width
-        sheet[top : top + height, left : left + width] = picture
+        sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
     return sheet
 
 
@@ -104,6 +111,12 @@ def to_pixels(images: NDArray[np.float32]) -> list[Pixels]:
     """(B, C, H, W) in [-1, 1] -> B pictures RGB uint8 (H, W, 3); grey ones get three equal channels."""
     levels = np.rint(images * 127.5 + 127.5).astype(np.uint8).transpose(0, 2, 3, 1)
     return list(np.repeat(levels, 3, axis=3) if levels.shape[3] == 1 else levels)
+
+
+def _shrunk(picture: Pixels) -> Pixels:
+    scale = min(1.0, CELL / max(picture.shape[:2]))
+    size = [max(1, round(side * scale)) for side in picture.shape[1::-1]]
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _run(session: GeneratorSession, feeds: Sequence[Feeds]) -> list[Pixels]:

@@ -37,7 +37,7 @@ _SOME = (
 # Numbers of layers; each of more than these would be built for minutes before anything failed.
 _LAYERS = ("blocks", "critic_levels", "halvings", "local_levels", "residuals")
 _MOST_LAYERS = 64
-_MOST = 1_000_000  # of channels, pixels, pictures a step; `_images` count a whole run and have no such bound
+_MOST = 2**24  # of channels, pixels, pictures a step; `_images` count a whole run and have no such bound
 _SHARES = ("dropout", "decay_from", "mixing")  # from 0 to 1
 _BETAS = ("betas", "final_beta2")
 _BELOW_1 = 0.999999  # at 1 a moving average of Adam would never move

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,12 @@ from detector.readers import read
 from evidence.errors import DataError, MediaError, UsageError
 from evidence.image import decode_image
 from evidence.jpeg import encode_jpeg
+from exports.conditions import any_caption
 from exports.forging import forge, reals_in
-from exports.registry import Registry
+from exports.registry import SHIPPED, Registry
+from exports.slots import slot_of, slots_in
+from generators.text.vocabulary import split
+from generators.text.wording import face_caption
 from tests import tiny_generators
 
 SIZES = ((80, 112), (96, 64), (120, 120))
@@ -121,6 +126,22 @@ def test_a_folder_of_another_seed_is_refused_instead_of_being_taken_for_this_one
     with pytest.raises(UsageError, match="holds forgeries of seed 5; this is seed 6"):
         forged(models, reals, tmp_path / "out", seed=6)
     assert (tmp_path / "out" / "manifest.jsonl").read_bytes() == before
+
+
+def test_captions_at_random_are_worded_as_the_shipped_models_learned_them() -> None:
+    drawn = {face_caption(np.random.default_rng(seed)) for seed in range(2000)}
+    assert len(drawn) == 3 * 3 * 3 * 3
+    assert "a photo of a person who is smiling, facing the camera, with the mouth closed" in drawn
+    said = {word for caption in drawn for word in split(caption)}
+    models = [entry for entry in Registry([SHIPPED]) if entry.name in ("attngan-faces", "tac-gan-faces")]
+    assert models
+    for entry in models:
+        slot = slot_of(slots_in(entry), "tokens")
+        assert slot is not None
+        assert said <= set(slot.names)
+        assert any_caption(slot, np.random.default_rng(0)) in drawn
+        other = replace(slot, names=("", "?", "bird"))
+        assert set(split(any_caption(other, np.random.default_rng(0)))) == {"bird"}
 
 
 def test_a_broken_real_is_named_and_left_out(models: Registry, reals: Path, tmp_path: Path) -> None:

@@ -65,6 +65,15 @@ def test_truncation_keeps_normal_latents_near_their_middle(latent_generator: Pat
     assert max(picture.max() for picture in sample(entry, 60, 0)) > bound
 
 
+def test_pictures_of_several_sizes_stand_in_places_as_large_as_the_largest() -> None:
+    small, large = np.zeros((2, 3, 3), np.uint8), np.zeros((256, 1024, 3), np.uint8)
+    sheet = grid([small, large], columns=2)
+    assert sheet.shape == (128, 1024, 3)  # the large one at half its size
+    assert (sheet == 0).all(axis=2).sum() == 2 * 3 + 128 * 512
+    assert not sheet[:2, :3].any()
+    assert not sheet[:, 512:].any()
+
+
 def test_a_grid_is_read_in_lines_and_its_empty_places_are_white() -> None:
     pictures = [np.full((2, 3, 3), level, np.uint8) for level in (10, 20, 30)]
     sheet = grid(pictures)
