@@ -15,7 +15,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--data", type=Path, help="a folder on the disk to measure; default: the temporary one"
     )
+    parser.add_argument("--body", action="store_true", help="the medium alone, not in a form")
     parser.add_argument("options", nargs="*", help="further options of `touchstone serve`, after --")
     given = parser.parse_args(arguments)
     print(json.dumps(machine()))
@@ -44,9 +45,10 @@ def main(arguments: list[str] | None = None) -> int:
             tempfile.TemporaryDirectory(dir=given.data) as folder,
             serving(Path(folder), "--workers", "0", *given.options) as url,
         ):
-            asyncio.run(upload(url, 20, 1))  # the first ones pay for imports and tables
+            make = body_request if given.body else form_request
+            asyncio.run(upload(url, 20, 1, make))  # the first ones pay for imports and tables
             began = time.process_time()
-            seconds, each = asyncio.run(upload(url, given.uploads, connections))
+            seconds, each = asyncio.run(upload(url, given.uploads, connections, make))
             client = (time.process_time() - began) / given.uploads
         print(
             f"{connections:3d} connections: {given.uploads / seconds:6.0f} accepts/s, "
@@ -62,7 +64,9 @@ def quantile(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
-async def upload(url: str, count: int, connections: int) -> tuple[float, list[float]]:
+async def upload(
+    url: str, count: int, connections: int, make: Callable[[str, bytes], bytes] | None = None
+) -> tuple[float, list[float]]:
     """The seconds that `count` different uploads took together, and each of them."""
     each: list[float] = []
     numbers = iter(range(count))
@@ -72,7 +76,7 @@ async def upload(url: str, count: int, connections: int) -> tuple[float, list[fl
     async def client() -> None:
         reader, writer = await asyncio.open_connection(address.hostname, address.port)
         for _ in numbers:
-            request = form_request(address.netloc, os.urandom(SIZE_BYTES))
+            request = (make or form_request)(address.netloc, os.urandom(SIZE_BYTES))
             began = time.perf_counter()
             writer.write(request)
             await accepted(reader)
@@ -95,6 +99,14 @@ def form_request(host: str, data: bytes) -> bytes:
         b"POST /v1/scans HTTP/1.1\r\nHost: " + host.encode() + b"\r\nAccept: */*\r\n"
         b"Content-Type: multipart/form-data; boundary=" + _EDGE + b"\r\n"
         b"Content-Length: %d\r\n\r\n" % len(body) + body
+    )
+
+
+def body_request(host: str, data: bytes) -> bytes:
+    """POST /v1/scans of a file and nothing else."""
+    return (
+        b"POST /v1/scans?name=a.jpg HTTP/1.1\r\nHost: " + host.encode() + b"\r\nAccept: */*\r\n"
+        b"Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(data) + data
     )
 
 

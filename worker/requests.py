@@ -64,7 +64,7 @@ class ScanRequest:
 
     def to_plain(self) -> dict[str, Any]:
         """As JSON holds it."""
-        plain = asdict(self)
+        plain = {**vars(self)}
         return plain if self.url else {name: value for name, value in plain.items() if name != "url"}
 
     @classmethod
@@ -88,7 +88,7 @@ class BatchItem:
 
     def to_plain(self) -> dict[str, Any]:
         """As JSON holds it, without what is empty."""
-        return {key: value for key, value in asdict(self).items() if value}
+        return {key: value for key, value in vars(self).items() if value}
 
     @classmethod
     def from_plain(cls, plain: Plain) -> BatchItem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ from evidence.errors import (
 )
 from touchstone.api.schemas import Options, ScanForm, ScanNamed
 from touchstone.api.service import Desk
-from touchstone.api.uploads import FILE_FIELD, receive_form
+from touchstone.api.uploads import FILE_FIELD, receive_body, receive_form
 from worker.fetching import check_web
 from worker.jobs.hooks import Webhooks
 from worker.jobs.model import Job, Lane, NewJob
@@ -31,6 +32,8 @@ from worker.scanner import installed_models
 LANES = {"live": Lane.LIVE, "batch": Lane.BATCH, "low": Lane.LOW}
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?=$|[,;\s])")
 DAY_SECONDS = 86_400.0
+# A body of these types is the medium itself.
+_BARE = re.compile(r"image/|video/|application/octet-stream$")
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ async def answered(request: Request, response: Response, desk: Desk, job: Job, p
 
 def is_json(request: Request) -> bool:
     """Whether a request says that its body is JSON."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+    return _kind(request) == "application/json"
 
 
 async def read_json(request: Request, desk: Desk) -> bytes:
@@ -161,19 +164,30 @@ async def read_json(request: Request, desk: Desk) -> bytes:
 
 
 async def _read_scan(request: Request, desk: Desk, opened: ExitStack) -> Asked:
+    stated = {name: value for name, value in request.query_params.items() if name in ScanForm.model_fields}
     if is_json(request):
-        return await _named(request, desk)
-    form = await receive_form(request, desk.service.media, opened)
-    asked = ScanForm.model_validate({name: value for name, value in form.fields.items() if value})
-    if form.file is None:
-        raise RequestError(f"The form has no file named {FILE_FIELD!r}.", "Send one.")
-    medium = form.file.medium
-    name = asked.name or ScanForm.model_validate({"name": form.file.filename}).name or medium.sha256
+        return await _named(request, desk, stated)
+    if _BARE.match(_kind(request)):
+        medium = await receive_body(request, desk.service.media, opened)
+        asked, filename = _form(stated), ""
+    else:
+        form = await receive_form(request, desk.service.media, opened)
+        asked = _form({**stated, **form.fields})
+        if form.file is None:
+            raise RequestError(f"The form has no file named {FILE_FIELD!r}.", "Send one.")
+        medium, filename = form.file.medium, form.file.filename
+    name = asked.name or _form({"name": filename}).name or medium.sha256
     return Asked(medium.sha256, medium.size_bytes, name, asked, medium)
 
 
-async def _named(request: Request, desk: Desk) -> Asked:
-    asked = ScanNamed.model_validate_json(await read_json(request, desk))
+def _form(fields: Mapping[str, str]) -> ScanForm:
+    return ScanForm.model_validate({name: value for name, value in fields.items() if value})
+
+
+async def _named(request: Request, desk: Desk, stated: Mapping[str, str]) -> Asked:
+    said = ScanNamed.model_validate_json(await read_json(request, desk))
+    beside = _form(stated).model_dump(exclude_unset=True)
+    asked = said.model_copy(update={k: v for k, v in beside.items() if k not in said.model_fields_set})
 
     def look() -> Asked:
         if asked.url:
@@ -183,3 +197,8 @@ async def _named(request: Request, desk: Desk) -> Asked:
         return Asked(asked.sha256, path.stat().st_size, asked.name or desk.name_of(asked.sha256), asked)
 
     return await run_in_threadpool(look)
+
+
+def _kind(request: Request) -> str:
+    """What a request says that its body is."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()

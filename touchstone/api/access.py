@@ -63,6 +63,10 @@ class Needs:
             )
         return Desk(service, tenant, admin="admin" in scopes)
 
+    async def of(self, request: Request) -> Desk:
+        """The same for a route that reads its request itself."""
+        return await self(request, await _bearer(request), await _cookie(request))
+
 
 async def _open_to_all(service: Service) -> bool:
     """Whether no key is needed; that there is none is looked up once a second, that there is one stays."""

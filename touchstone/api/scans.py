@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import AwareDatetime, Field
 from starlette.concurrency import run_in_threadpool
 
 from evidence.errors import UsageError
 from touchstone.api import views
 from touchstone.api.accepting import Asked, answered, finished, scan_of, take_scan
-from touchstone.api.access import Reading, Writing
+from touchstone.api.access import WRITE, Reading, Writing
 from touchstone.api.pages import Cursor, Limit, cursor_behind, place_of
 from touchstone.api.schemas import (
     ClientRef,
@@ -36,15 +39,20 @@ from worker.requests import ScanRequest
 
 router = APIRouter(prefix="/v1/scans", tags=["scans"])
 KIND = "scan"
+_MOST_HEADER = 200
 
 IdempotencyKey = Annotated[
     str,
-    Header(max_length=200, description="Asking again with the same key gives the same scan, never a second."),
+    Header(
+        max_length=_MOST_HEADER,
+        description="Asking again with the same key gives the same scan, never a second.",
+    ),
 ]
 Prefer = Annotated[
     str,
     Header(
-        max_length=200, description="`wait=N` holds the answer back up to N seconds, until the scan ended."
+        max_length=_MOST_HEADER,
+        description="`wait=N` holds the answer back up to N seconds, until the scan ended.",
     ),
 ]
 
@@ -62,18 +70,44 @@ def form_schema(form: type[Options], what: str) -> dict[str, Any]:
     return {**schema, "properties": {FILE_FIELD: file, **schema["properties"]}, "required": [FILE_FIELD]}
 
 
+_MEDIUM = {"schema": {"type": "string", "format": "binary"}}
 _BODY = {
     "requestBody": {
         "required": True,
         "content": {
             "multipart/form-data": {"schema": form_schema(ScanForm, "The picture or video.")},
+            **dict.fromkeys(("image/*", "video/*", "application/octet-stream"), _MEDIUM),
             "application/json": {"schema": ScanNamed.model_json_schema()},
         },
-    }
+    },
+    "parameters": [
+        {"name": name, "in": "query", "required": False, "schema": schema}
+        for name, schema in ScanForm.model_json_schema()["properties"].items()
+    ],
 }
 
 
-@router.post("", status_code=202, responses={200: {"model": Scan}}, openapi_extra=_BODY)
+class _Direct(APIRoute):
+    """Calls `create_scan` with the request: to find its parameters takes FastAPI as long as all the rest."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        return _create
+
+
+async def _create(request: Request) -> Response:
+    desk, answer = await WRITE.of(request), Response(media_type="application/json")
+    del answer.headers["Content-Length"]  # which will be that of the scan
+    asked = {name: request.headers.get(name, "") for name in ("idempotency-key", "prefer")}
+    if errors := [_too_long(name) for name, value in asked.items() if len(value) > _MOST_HEADER]:
+        raise RequestValidationError(errors)
+    scan = await create_scan(desk, request, answer, *asked.values())
+    return Response(scan.model_dump_json(), answer.status_code, dict(answer.headers))
+
+
+def _too_long(header: str) -> dict[str, Any]:
+    return {"loc": ("header", header), "msg": f"String should have at most {_MOST_HEADER} characters"}
+
+
 async def create_scan(
     desk: Writing,
     request: Request,
@@ -81,12 +115,24 @@ async def create_scan(
     idempotency_key: IdempotencyKey = "",
     prefer: Prefer = "",
 ) -> Scan:
-    """Scan a medium: an upload as `file` of a form, or as JSON one by its sha256 or url.
+    """Scan a medium: an upload as `file` of a form or as the body, or as JSON one by its sha256 or url.
 
+    The other fields may stand in the query too; what the form or the JSON says of them goes before.
     202 while it is worked on, 200 when it has ended already.
     """
     job, fresh = await take_scan(request, desk, idempotency_key)
     return await _answer(request, response, desk, job, fresh=fresh)
+
+
+router.add_api_route(
+    "",
+    create_scan,
+    methods=["POST"],
+    status_code=202,
+    responses={200: {"model": Scan}},
+    openapi_extra=_BODY,
+    route_class_override=_Direct,
+)
 
 
 @router.get("")

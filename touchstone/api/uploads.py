@@ -1,6 +1,6 @@
-"""Uploads: a multipart form read as it comes, its files hashed meanwhile, under a cap each.
+"""Uploads: a multipart form read as it comes, or a medium alone, hashed meanwhile, under a cap each.
 
-A small form is read where it arrives, a large one goes to disk in worker threads. No header is believed
+A small one is read where it arrives, a large one goes to disk in worker threads. No header is believed
 about its length, no name that a client gives is ever a path, and a client that goes away leaves nothing
 behind.
 """
@@ -82,14 +82,47 @@ async def receive_form(
     """
     shape = shape or Shape()
     boundary = _boundary(request)
+    await _refuse_announced(request, _most_bytes(shape, media), media)
+    reader = _Reader(boundary, media, opened, shape, before_file)
+    rest, small = await _pour(request, reader.feed)
+    try:
+        if small and not shape.kept:  # neither the disk nor another thread is needed
+            return reader.finish(rest)
+        return await run_in_threadpool(reader.finish, rest)
+    except (LimitExceeded, RequestTooLarge):
+        await _drain(request)
+        raise
+
+
+async def receive_body(request: Request, media: MediaStore, opened: ExitStack) -> Receiving:
+    """Read a request whose body is one medium; not kept, it goes with `opened`. Raises as `receive_form`."""
+    await _refuse_announced(request, media.max_bytes, media)
+    receiving = opened.enter_context(media.receive())
+    rest, small = await _pour(request, receiving.write)
+    try:
+        if small:
+            receiving.write(rest)
+        else:
+            await run_in_threadpool(receiving.write, rest)
+    except LimitExceeded:
+        await _drain(request)
+        raise
+    return receiving
+
+
+async def _refuse_announced(request: Request, most_bytes: int, media: MediaStore) -> None:
+    """Raise LimitExceeded for a request that says itself that it has more."""
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > _most_bytes(shape, media):
+    if announced.isdigit() and int(announced) > most_bytes:
         await _drain(request)
         raise LimitExceeded(
             f"The upload has {announced} bytes; {media.max_bytes} are allowed a file.",
             "Hand in a smaller file, or raise TOUCHSTONE_MAX_BYTES.",
         )
-    reader = _Reader(boundary, media, opened, shape, before_file)
+
+
+async def _pour(request: Request, feed: Callable[[bytes], None]) -> tuple[bytes, bool]:
+    """Feed the body in large parts, in worker threads; what is left of it, and whether that is all of it."""
     gathered = bytearray()
     small = True
     try:
@@ -97,16 +130,14 @@ async def receive_form(
             gathered += chunk
             if len(gathered) >= HELD_BYTES:
                 small = False
-                await run_in_threadpool(reader.feed, bytes(gathered))
+                await run_in_threadpool(feed, bytes(gathered))
                 gathered.clear()
-        if small and not shape.kept:  # neither the disk nor another thread is needed
-            return reader.finish(bytes(gathered))
-        return await run_in_threadpool(reader.finish, bytes(gathered))
     except ClientDisconnect:
         raise RequestError("The client went away before the upload was complete.") from None
     except (LimitExceeded, RequestTooLarge):
         await _drain(request)
         raise
+    return bytes(gathered), small
 
 
 def _most_bytes(shape: Shape, media: MediaStore) -> int:
@@ -119,7 +150,8 @@ def _boundary(request: Request) -> bytes:
     if kind != b"multipart/form-data" or not 1 <= len(boundary) <= 200:
         raise RequestError(
             "The request is no multipart form with a boundary.",
-            f"Send multipart/form-data with one file named {FILE_FIELD!r}, or JSON with a sha256.",
+            f"Send multipart/form-data with one file named {FILE_FIELD!r}, the medium alone as image/*, "
+            "video/* or application/octet-stream, or JSON with a sha256.",
         )
     return boundary
 

@@ -46,7 +46,7 @@ def working(api: Api, tmp_path: Path) -> Iterator[Api]:
 
 def test_the_commands_of_the_page_do_what_it_says(working: Api, tmp_path: Path) -> None:
     scripts = blocks("sh")
-    assert len(scripts) == 4
+    assert len(scripts) == 5
     answers = []
     for script in scripts:
         run = subprocess.run(
@@ -63,10 +63,11 @@ def test_the_commands_of_the_page_do_what_it_says(working: Api, tmp_path: Path) 
             answer, end = decoder.raw_decode(text)
             answers.append(answer)
             text = text[end:].lstrip()
-    first, known, again, batch, generation, filled, wider = answers
+    first, known, again, alone, batch, generation, filled, wider = answers
     assert (first["state"], first["verdict"], first["client_ref"]) == ("done", "fake", "desk 4")
     assert known["scans"][0]["id"] == first["id"]
     assert again["sha256"] == first["sha256"]
+    assert (alone["sha256"], alone["name"], alone["priority"]) == (first["sha256"], "photo.jpg", "batch")
     assert (generation["state"], generation["count"]) == ("queued", 2)
     assert filled["asked"]["box"] == "40,60,96,64"
     assert wider["asked"]["side"] == ["left", "right"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from tests.api_service import Api, problem
 from tests.touchstone.api.conftest import StartApi
 from tests.worker_service import wait_for
+from worker.receiving import HELD_BYTES
 
 B = "----b"
 HEAD = f'--{B}\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'.encode()
@@ -46,6 +49,63 @@ def test_an_announced_body_over_the_cap_is_refused_before_it_is_read(start: Star
     api = start(max_bytes=1_000)
     problem(api.upload(b"x" * 3_000_000), 413, "too_large")
     assert files(api) == []
+
+
+@pytest.mark.parametrize("kind", ["image/jpeg", "video/mp4", "application/octet-stream", "Image/PNG; q=1"])
+def test_a_medium_may_be_the_body_with_its_fields_in_the_query(api: Api, kind: str) -> None:
+    asked = {"name": "a.jpg", "client_ref": "desk 4", "priority": "low"}
+
+    answer = api.http.post("/v1/scans", params=asked, content=b"bytes", headers={"Content-Type": kind})
+
+    assert answer.status_code == 202
+    assert answer.headers["location"] == f"/v1/scans/{answer.json()['id']}"
+    assert {name: answer.json()[name] for name in asked} == asked
+    assert answer.json()["sha256"] == hashlib.sha256(b"bytes").hexdigest()
+    assert answer.json() == api.http.get(answer.headers["location"]).json()
+
+
+def test_a_body_without_a_name_is_called_by_its_sum_and_a_large_one_is_kept_whole(api: Api) -> None:
+    data = os.urandom(2 * HELD_BYTES + 1)
+
+    scan = api.http.post("/v1/scans", content=data, headers={"Content-Type": "image/png"}).json()
+
+    assert scan["name"] == scan["sha256"] == hashlib.sha256(data).hexdigest()
+    assert api.http.get(f"/v1/scans/{scan['id']}/media").content == data
+
+
+def test_a_body_over_the_cap_is_refused_announced_or_not_and_leaves_nothing(start: StartApi) -> None:
+    api = start(max_bytes=1_000)
+    kind = {"Content-Type": "image/jpeg"}
+
+    problem(api.http.post("/v1/scans", content=b"x" * 1_001, headers=kind), 413, "too_large")
+    problem(api.http.post("/v1/scans", content=chunks(600, 2), headers=kind), 413, "too_large")
+
+    assert files(api) == []
+
+
+@pytest.mark.parametrize("kind", ["image/jpeg", "application/json", "form"])
+def test_a_field_of_the_query_counts_for_every_kind_of_body_and_a_wrong_one_is_named(
+    api: Api, kind: str
+) -> None:
+    sha256 = api.upload().json()["sha256"]
+    bodies: dict[str, dict[str, Any]] = {
+        "image/jpeg": {"content": b"x", "headers": {"Content-Type": "image/jpeg"}},
+        "application/json": {"json": {"sha256": sha256, "name": "mine"}},
+        "form": {"files": {"file": b"x"}, "data": {"name": "mine"}},
+    }
+
+    answer = api.http.post("/v1/scans?client_ref=desk&name=theirs&other=1", **bodies[kind]).json()
+
+    assert answer["client_ref"] == "desk"
+    assert answer["name"] == ("theirs" if kind == "image/jpeg" else "mine")
+    wrong = problem(api.http.post("/v1/scans?max_frames=no", **bodies[kind]), 422, "invalid")
+    assert wrong["errors"][0]["field"] == "max_frames"
+
+
+@pytest.mark.parametrize("header", ["Idempotency-Key", "Prefer"])
+def test_a_header_that_is_too_long_is_named(api: Api, header: str) -> None:
+    answer = post(api, HEAD + b"x" + TAIL, **{header: "x" * 201})
+    assert problem(answer, 422, "invalid")["errors"][0]["field"] == f"header.{header.lower()}"
 
 
 def test_a_name_is_shown_and_never_a_path(api: Api) -> None:
