@@ -201,6 +201,11 @@ class Settings(BaseSettings):
         return self.data_dir / "log"
 
     @property
+    def watermark_key(self) -> Path:
+        """The secret that pictures are marked with."""
+        return self.data_dir / "watermark" / "key"
+
+    @property
     def batch_folders(self) -> tuple[Path, ...]:
         """The folders of `folders`, without links in them."""
         return tuple(

@@ -31,6 +31,7 @@ from touchstone.cli import (
     train,
     trust,
     verify,
+    watermark,
     worker,
 )
 from touchstone.cli.guard import guarded
@@ -145,6 +146,7 @@ for _command in (
     models,
     verify,
     sign,
+    watermark,
     trust,
     log,
     serve,
