@@ -29,7 +29,7 @@ fix: $(DEV)/.ready
 bench: $(DEV)/.ready  ## end to end and stage by stage, beside the bare limit
 	$(DEV)/bin/python -m benchmarks.scan
 
-soak: $(DEV)/.ready services  ## the long runs: 50 000 requests that the API's description allows or forbids, kill storms, outages, poison
+soak: $(DEV)/.ready services snapshots  ## the long runs: 50 000 requests that the API's description allows or forbids, power cuts, kill storms, outages, poison
 	$(DEV)/bin/python -m benchmarks.fuzz_api --cases 50000
 	$(DEV)/bin/python -m benchmarks.power_cut --cuts 1000
 	$(DEV)/bin/python -m benchmarks.kill_storm --on embedded
@@ -61,6 +61,11 @@ services:
 	  && command -v chromium && command -v openssl && command -v pdftotext && ldconfig -p | grep -q libpangoft2-1.0.so.0; } >/dev/null 2>&1 \
 	  || { $(SUDO) apt-get update -qq \
 	  && $(SUDO) apt-get install -y -qq --no-install-recommends postgresql redis-server curl chromium openssl poppler-utils libpangoft2-1.0-0 fonts-dejavu-core; }
+
+# The disk whose power is cut is copied by XFS.
+.PHONY: snapshots
+snapshots:
+	@command -v mkfs.xfs >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends xfsprogs; }
 
 $(SCAN)/.ready: pyproject.toml constraints.txt | system
 	$(PYTHON) -m venv $(SCAN)

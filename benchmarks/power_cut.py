@@ -1,11 +1,16 @@
-"""Stops a service at random instants and looks at what lies on its disk: is all there that was answered for?
+"""Cuts the power of a service at random instants: is all on its disk that was answered for?
 
     python -m benchmarks.power_cut --cuts 1000
+    python -m benchmarks.power_cut --cuts 100 --careless    must lose: its writes are never synced
 
-At each cut all processes stand still while database, log and media are copied, half of the logs with a torn
-write at their end. Every upload that was answered before must be in the copy, whole; the copy must open, take
-back what was leased, and work off what waits. A copy holds what the system was told to write, synced or not:
-that nothing is answered before it is synced is shown by the order of the calls (tests/worker/test_media.py).
+The data lie on a disk with ext4 of their own. At each cut that disk is copied as of one instant, while
+service and worker go on: what the system still kept in memory is lost, as when the power goes. Each copy is
+mounted as after a cut, half of the logs get a torn write at their end, and every upload that was answered
+before must be there, whole; the store must open, take back what was leased, and work off what waits. Needs
+root, loop devices and xfsprogs; `--careless` eatmydata too. A disk that forgets in its own cache what it was
+not told to flush is not played: what reached it stays.
+
+`cut` does a weaker form without root: processes stand still while the files are copied, synced or not.
 """
 
 from __future__ import annotations
@@ -25,15 +30,16 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.accepts import form_request
+from benchmarks.disks import apart, snapshots
 from benchmarks.machine import machine
 from benchmarks.services import serving_process
-from evidence.errors import NoSuchJob
+from evidence.errors import NoSuchJob, StoreError
 from worker.jobs.leases import Leases
 from worker.jobs.model import Lane
 from worker.jobs.reaping import Reaper
@@ -44,6 +50,8 @@ UPLOADERS = 4
 PAUSE_SECONDS = 0.02  # between two uploads of one, so that copies stay small
 BETWEEN_SECONDS = (0.0, 0.1)
 ROUND_CUTS = 100  # then a fresh service
+DISK_MEGABYTES = 1_024
+BAD = ("lost", "torn", "damaged", "stuck")
 LATER_SECONDS = 60.0  # every back-off is over
 
 
@@ -52,17 +60,47 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cuts", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--careless", action="store_true", help="a service that never syncs")
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)  # the folder of the service to work for
     given = parser.parse_args(arguments)
     if given.work:
         _work(given.work)
-    rng, found = random.Random(given.seed), Counter[str](cuts=0, lost=0, torn=0, stuck=0, damaged=0)
+    apart("benchmarks.power_cut", sys.argv[1:] if arguments is None else arguments)
+    rng, found = random.Random(given.seed), Counter[str]()
+    wrapper = ("eatmydata",) if given.careless else ()
     for first in range(0, given.cuts, ROUND_CUTS):
         with tempfile.TemporaryDirectory() as folder:
-            found += cut(Path(folder), min(ROUND_CUTS, given.cuts - first), rng)
-    row = {name: found[name] for name in ("cuts", "answered", "leased", "lost", "torn", "damaged", "stuck")}
+            found += pull(Path(folder), min(ROUND_CUTS, given.cuts - first), rng, wrapper)
+            print(
+                f"{found['cuts']} cuts, {sum(found[name] for name in BAD)} bad", file=sys.stderr, flush=True
+            )
+    row = {name: found[name] for name in ("cuts", "answered", "leased", *BAD)}
     print(json.dumps({**row, **machine()}, indent=1))
-    return int(any(found[name] for name in ("lost", "torn", "damaged", "stuck")))
+    return int(any(found[name] for name in BAD))
+
+
+def pull(folder: Path, cuts: int, rng: random.Random, wrapper: Sequence[str] = ()) -> Counter[str]:
+    """What was found on a disk whose power was cut so often while a service was at work in `folder`."""
+    found = Counter[str]()
+    answered: list[tuple[str, bytes]] = []
+    taken: list[tuple[Path, int]] = []
+    with snapshots(folder, folder / "data", DISK_MEGABYTES) as disk:
+        with (
+            serving_process(folder, "--workers", "0", wrapper=wrapper) as (url, _),
+            _working(folder, wrapper),
+            _uploading(url, answered),
+        ):
+            while len(answered) < UPLOADERS:
+                time.sleep(0.01)
+            for _ in range(cuts):
+                time.sleep(rng.uniform(*BETWEEN_SECONDS))
+                promised = len(answered)
+                taken.append((disk.take(), promised))
+        for copy, promised in taken:
+            with disk.opened(copy, folder / "after"):
+                _tear(folder / "after", rng)
+                found += _examine(folder / "after", answered[:promised])
+    return found
 
 
 def cut(folder: Path, cuts: int, rng: random.Random) -> Counter[str]:
@@ -82,12 +120,17 @@ def cut(folder: Path, cuts: int, rng: random.Random) -> Counter[str]:
             with _standing_still(service, worker):
                 promised = list(answered)
                 _copy(folder / "data", copy)
-            if rng.random() < 0.5:
-                with (copy / "jobs.db-wal").open("ab") as log:
-                    log.write(rng.randbytes(rng.randrange(1, 8_000)))
+            _tear(copy, rng)
             found += _examine(copy, promised)
             shutil.rmtree(copy)
     return found
+
+
+def _tear(copy: Path, rng: random.Random) -> None:
+    """Half a write at the end of every other log."""
+    if rng.random() < 0.5:
+        with (copy / "jobs.db-wal").open("ab") as log:
+            log.write(rng.randbytes(rng.randrange(1, 8_000)))
 
 
 def _copy(data: Path, copy: Path) -> None:
@@ -99,6 +142,14 @@ def _copy(data: Path, copy: Path) -> None:
 
 
 def _examine(copy: Path, promised: list[tuple[str, bytes]]) -> Counter[str]:
+    try:
+        return _found_in(copy, promised)
+    except StoreError as error:
+        print(error, file=sys.stderr)
+        return Counter(cuts=1, answered=len(promised), damaged=1)
+
+
+def _found_in(copy: Path, promised: list[tuple[str, bytes]]) -> Counter[str]:
     ahead = itertools.count()
     later = 0.0
     store = JobStore(load_settings(data_dir=copy).store_url, clock=lambda: time.time() + later)
@@ -126,7 +177,8 @@ def _examine(copy: Path, promised: list[tuple[str, bytes]]) -> Counter[str]:
             leases.complete(lease, {})
     depth = leases.depth()
     found["stuck"] += sum(depth[lane].ready + depth[lane].leased for lane in Lane)
-    found["stuck"] += sum(not store.get(job).state.ended for job, _ in promised[-UPLOADERS:])
+    if not found["lost"]:
+        found["stuck"] += sum(not store.get(job).state.ended for job, _ in promised[-UPLOADERS:])
     store.close()
     return found
 
@@ -164,9 +216,9 @@ def _uploading(url: str, answered: list[tuple[str, bytes]]) -> Iterator[None]:
 
 
 @contextmanager
-def _working(folder: Path) -> Iterator[int]:
+def _working(folder: Path, wrapper: Sequence[str] = ()) -> Iterator[int]:
     """A process that takes shards and hands in results while the block runs; its number."""
-    command = [sys.executable, "-m", "benchmarks.power_cut", "--work", str(folder / "data")]
+    command = [*wrapper, sys.executable, "-m", "benchmarks.power_cut", "--work", str(folder / "data")]
     with subprocess.Popen(command, cwd=Path(__file__).resolve().parents[1]) as running:
         try:
             yield running.pid

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,16 +18,18 @@ def serving(folder: Path, *arguments: str) -> Iterator[str]:
 
 
 @contextmanager
-def serving_process(folder: Path, *arguments: str) -> Iterator[tuple[str, int]]:
-    """The same with the number of its process."""
+def serving_process(
+    folder: Path, *arguments: str, wrapper: Sequence[str] = (), **more: str
+) -> Iterator[tuple[str, int]]:
+    """The same with the number of its process, run by `wrapper`, with `more` in its environment."""
     settings = {
         "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
         "TOUCHSTONE_DATA_DIR": str(folder / "data"),
         "TOUCHSTONE_REQUESTS_PER_MINUTE": "0",
     }
-    command = [sys.executable, "-m", "touchstone", "serve", "--port", "0", *arguments]
+    command = [*wrapper, sys.executable, "-m", "touchstone", "serve", "--port", "0", *arguments]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=folder, env={**os.environ, **settings}
+        command, stdout=subprocess.PIPE, text=True, cwd=folder, env={**os.environ, **settings, **more}
     ) as running:
         assert running.stdout is not None
         try:
