@@ -29,9 +29,10 @@ fix: $(DEV)/.ready
 bench: $(DEV)/.ready  ## end to end and stage by stage, beside the bare limit
 	$(DEV)/bin/python -m benchmarks.scan
 
-soak: $(DEV)/.ready services snapshots  ## the long runs: 50 000 requests that the API's description allows or forbids, power cuts, kill storms, outages, poison
+soak: $(DEV)/.ready services snapshots  ## the long runs: 50 000 requests that the API's description allows or forbids, power cuts, full disks, kill storms, outages, poison
 	$(DEV)/bin/python -m benchmarks.fuzz_api --cases 50000
 	$(DEV)/bin/python -m benchmarks.power_cut --cuts 1000
+	$(DEV)/bin/python -m benchmarks.full_disk
 	$(DEV)/bin/python -m benchmarks.kill_storm --on embedded
 	$(DEV)/bin/python -m benchmarks.kill_storm --on redis
 	$(DEV)/bin/python -m benchmarks.kill_storm --on postgres

@@ -15,16 +15,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
-from evidence.errors import (
-    Abandoned,
-    BadRow,
-    DecoderCrashed,
-    MediaError,
-    ModelError,
-    SettingsError,
-    TouchstoneError,
-    UsageError,
-)
+from evidence.errors import Abandoned, BadRow, DecoderCrashed, TouchstoneError
 from evidence.files import write_whole
 from worker.asked import (
     all_rows,
@@ -35,6 +26,7 @@ from worker.asked import (
     path_of,
     stored_for_parts,
 )
+from worker.causes import cause_of, is_full
 from worker.fetching import is_elsewhere
 from worker.generating import generate
 from worker.jobs.cutting import PART
@@ -77,6 +69,8 @@ def perform_all(leases: Sequence[Lease], tools: Tools, more: More | None = None)
 
     `more(kind)` is asked for further ones while the last media of these are under way, so that neither the
     decoders nor the detector's batches run dry between two claims.
+
+    Raises StoreFull when there is no room for what was made; the leases that nothing came of are untouched.
     """
     left = deque(leases)
     while left:
@@ -89,7 +83,7 @@ def perform_all(leases: Sequence[Lease], tools: Tools, more: More | None = None)
         except GeneratorExit:
             raise
         except Exception as error:  # whatever it is, it must cost these leases alone, and be told
-            cause, final = _cause_of(error)
+            cause, final = cause_of(error)
             for lease in line.leases:
                 if lease.token not in handed_in and tools.keeper.wanted(lease):
                     yield Outcome(lease, cause=cause, final=final)
@@ -183,8 +177,10 @@ def _generate(line: _Line, tools: Tools) -> Iterator[Outcome]:
         except Abandoned:
             tools.media.forget(lease.job)
             continue
-        except TouchstoneError as error:  # another lease may ask for something that can be had
-            cause, final = _cause_of(error)
+        except (TouchstoneError, OSError) as error:  # another lease may ask for something that can be had
+            if is_full(error):
+                tools.media.forget(lease.job)  # half of what was asked only takes the room away
+            cause, final = cause_of(error)
             yield Outcome(lease, cause=cause, final=final)
             continue
         yield Outcome(lease, made)
@@ -304,17 +300,6 @@ def _with_pictures(lease: Lease, scanned: Scanned, media: MediaStore) -> dict[st
         "heat": heat is not None and preview is not None,
         "preview": preview is not None,
     }
-
-
-def _cause_of(error: Exception) -> tuple[Plain, bool]:
-    """An error as the cause of a failed attempt, and whether it would come again."""
-    if isinstance(error, TouchstoneError):
-        lasting = isinstance(error, ModelError | UsageError | SettingsError) or (
-            isinstance(error, MediaError) and not isinstance(error, DecoderCrashed)
-        )
-        return {"code": error.code, "message": str(error)}, lasting
-    message = f"A fault of ours: {type(error).__name__}: {error}. Please report it."
-    return {"code": "internal", "message": message}, False
 
 
 _KINDS: dict[str, Callable[[_Line, Tools], Iterator[Outcome]]] = {

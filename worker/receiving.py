@@ -20,7 +20,7 @@ from typing import BinaryIO, Protocol, TypeVar
 from evidence.errors import LimitExceeded, StoreError, StoreFull, StoreUnavailable
 
 HELD_BYTES = 256 * 1024  # a medium this small waits for its place in memory
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT)  # no room, or none for us
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def _disk() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise StoreFull(
                 "The disk for media is full.", "Free some space and send the file again."
             ) from None

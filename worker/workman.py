@@ -7,6 +7,7 @@ are told of it.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
 import socket
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
-from evidence.errors import ModelError, StoreError
+from evidence.errors import ModelError, StoreError, StoreFull
 from worker.jobs.cutting import PART, cut, frames_seen
 from worker.jobs.holdings import hold, let_go
 from worker.jobs.leases import Leases
@@ -28,6 +29,8 @@ from worker.requests import ScanOptions
 from worker.settings import Settings
 from worker.sweeping import drop_unheld
 from worker.tools import Tools
+
+log = logging.getLogger("touchstone.worker")
 
 # Shards that are claimed at once: their files share batches of the detector.
 CLAIMED = 16
@@ -90,7 +93,8 @@ class Workman:
     def work(self, shard: int | None = None) -> int:
         """Claim what is ready and do it; how many shards that were. With `shard`, that one first or nothing.
 
-        Raises StoreError; what was claimed then is claimed again by somebody when its lease is over.
+        Raises StoreError. On a full disk what was claimed is given back after a while, without an attempt
+        counted; else it is claimed again by somebody when its lease is over.
         """
         leases = self._claim(CLAIMED) if shard is None else self._claim(1, shard)
         if shard is not None and leases and leases[0].attempt == 1 and leases[0].kind != PART:
@@ -108,11 +112,17 @@ class Workman:
                 self._hand_in(outcome)
                 self._keeper.drop(taken.pop(outcome.lease.token))
                 found += 1
+        except StoreFull as error:
+            log.warning("%s", error)
+            self._stopping.wait(STORE_SECONDS)
+            raise
         finally:
-            for lease in taken.values():
-                self._keeper.drop(lease)
-            if taken:
-                self._leases.release(list(taken.values()))
+            try:
+                if taken:
+                    self._patiently(lambda: self._leases.release(list(taken.values())))
+            finally:
+                for lease in taken.values():
+                    self._keeper.drop(lease)
         return max(found, len(leases))
 
     def _claim(self, count: int, shard: int | None = None, beside: str = "") -> list[Lease]:

@@ -2,7 +2,7 @@
 
 A worker renews its leases every second. Whoever reaps watches them move, and takes back the one that stood
 still for its length by a clock that only counts: a wall clock that is set ahead ends no lease, one that is
-set back makes none immortal, and while the store was out of reach nobody's time ran.
+set back makes none immortal, and while the store was out of reach, or full, nobody's time ran.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from evidence.errors import StoreError
 from worker.jobs.leases import Leases
+from worker.jobs.model import Held
 
 REAP_SECONDS = 1.0
 # A longer time between two looks was a store out of reach, or a machine asleep: what passed does not count.
@@ -39,8 +41,15 @@ class Reaper:
             stood_at, since = self._seen.get(lease.token, (lease.until, now))
             since = min(now, since + slept) if stood_at == lease.until else now
             if now - since > self._seconds:
-                late += self._leases.late(lease)
+                late += self._taken(lease)
             else:
                 seen[lease.token] = (lease.until, since)
         self._seen = seen
         return late
+
+    def _taken(self, lease: Held) -> bool:
+        try:
+            return self._leases.late(lease)
+        except StoreError:  # a store that takes nothing took no renewals either
+            self._seen = {}
+            raise
