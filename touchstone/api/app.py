@@ -15,6 +15,7 @@ from touchstone.api import (
     events,
     generations,
     health,
+    log,
     models,
     problems,
     rescans,
@@ -30,7 +31,7 @@ from worker.jobs.store import JobStore
 from worker.media import MediaStore
 from worker.settings import Settings
 
-_PARTS = (scans, results, events, batches, rescans, generations, webhooks, models, health)
+_PARTS = (scans, results, events, batches, rescans, generations, webhooks, log, models, health)
 STREAMED: frozenset[tuple[str, str]] = frozenset(
     {("POST", "/v1/scans"), ("POST", "/v1/batches"), ("POST", "/scans")}
 )

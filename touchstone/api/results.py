@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ from fastapi.responses import HTMLResponse
 
 from evidence.errors import NoSuchJob, NotThere
 from evidence.verdict import Report
+from provenance.transparency.entries import PROOF
+from provenance.transparency.errors import LogError
 from touchstone.api import views
 from touchstone.api.access import Reading
 from touchstone.api.files import Sent
-from touchstone.api.schemas import FramePoint, Frames, KnownMedium, Sha256
+from touchstone.api.schemas import FramePoint, Frames, KnownMedium, LogProof, Sha256
 from touchstone.api.service import Desk
 from touchstone.report.html import HtmlOptions, HtmlWriter
 from touchstone.report.item import ReportItem
@@ -26,6 +29,7 @@ from touchstone.report.jsonl import document_of
 from touchstone.report.parquet import frames_parquet as table_of_frames
 from touchstone.report.printed import pdf_of
 
+log = logging.getLogger("touchstone.api")
 router = APIRouter(prefix="/v1", tags=["results"])
 
 # A page of ours may show these; anything else that was handed in is only ever saved.
@@ -122,15 +126,24 @@ def media(desk: Reading, scan: str) -> Sent:
 
 @router.get("/scans/{scan}/report.json", response_class=Response, responses=_DOCUMENT)
 def report_json(desk: Reading, scan: str) -> Response:
-    """The report as a document: `touchstone.scan/1`, as the command line writes it."""
-    text = document_of(_report(desk, scan))
+    """The report as a document: `touchstone.scan/1`, as the command line writes it, with its proof."""
+    text = document_of(_carrying(desk, _report(desk, scan)))
     return Response(text, media_type="application/json", headers=_saved(f"{scan}.json"))
+
+
+@router.get("/scans/{scan}/proof.json")
+def proof_json(desk: Reading, scan: str) -> LogProof:
+    """The proof that the transparency log holds this scan's verdict; reports carry the same."""
+    carrying = _carrying(desk, _report(desk, scan))
+    if PROOF not in carrying.provenance:
+        raise NotThere(f"The log has no entry of the scan {scan}.", "It was made while the log was off.")
+    return LogProof(**carrying.provenance[PROOF])
 
 
 @router.get("/scans/{scan}/report.html", response_class=HTMLResponse)
 def report_html(desk: Reading, scan: str) -> HTMLResponse:
     """The report as one page without any link to elsewhere, to be kept or sent on."""
-    report = _report(desk, scan)
+    report = _carrying(desk, _report(desk, scan))
     item = _item(desk, scan, report)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.html"
@@ -162,6 +175,15 @@ def _report(desk: Desk, scan: str) -> Report:
     if plain is None:
         raise NotThere(f"The scan {scan} has no report.", "Wait for its end; of a failed one there is none.")
     return Report.from_dict(plain)
+
+
+def _carrying(desk: Desk, report: Report) -> Report:
+    """The report with its proof, if the log holds it; a log that cannot be signed keeps no report back."""
+    try:
+        return desk.service.logbook.carrying(report)
+    except LogError as error:
+        log.error("%s", error)
+        return report
 
 
 def _item(desk: Desk, scan: str, report: Report) -> ReportItem:

@@ -228,6 +228,30 @@ class Retried(BaseModel):
     retried: int
 
 
+class LogState(BaseModel):
+    """The transparency log: its name, how many entries it has, their root, and the key that signs it."""
+
+    origin: str
+    size: int
+    root: str
+    key: str
+
+
+class LogProof(BaseModel):
+    """What the log holds, and the proof that it does, which `touchstone log verify` checks."""
+
+    entry: dict[str, Any]
+    proof: str
+
+
+class LogConsistency(BaseModel):
+    """The proof that the log of `checkpoint` begins with its first `first` entries (RFC 9162, 2.1.4)."""
+
+    first: int
+    hashes: list[str]
+    checkpoint: str
+
+
 class MadeFile(BaseModel):
     """A file of a generation, and where it is fetched.
 

@@ -26,6 +26,7 @@ from worker.jobs.leases import Leases
 from worker.jobs.model import Job, Shard
 from worker.jobs.search import Search, count_states, find_jobs
 from worker.jobs.store import JobStore
+from worker.logbook import Logbook
 from worker.media import MediaStore
 from worker.settings import Settings
 from worker.sweeping import drop_unheld
@@ -59,6 +60,7 @@ class Service:
     guesses: Rates = field(init=False)
     quotas: Quotas = field(init=False)
     intake: Intake = field(init=False)
+    logbook: Logbook = field(init=False)
     locked: bool = False
     looked_at: float = float("-inf")
 
@@ -69,6 +71,7 @@ class Service:
         self.guesses = Rates(60)
         self.quotas = Quotas(self.settings, self.store)
         self.intake = Intake(self.store, self.media)
+        self.logbook = Logbook(self.store.engine, self.settings)
 
 
 def service_of(request: Request) -> Service:

@@ -51,6 +51,9 @@ def tenants(api: Api) -> Iterator[Tenants]:
             "file": "one.png",
             "webhook": red.post("/v1/webhooks", json={"url": "https://red.example/hook"}).json()["id"],
             "delivery": "none",
+            "position": "0",  # red's entry of the transparency log, which is not for blue
+            "level": "9",
+            "place": "999",
         }
         yield Tenants(api, red, blue, ids)
 
