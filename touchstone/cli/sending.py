@@ -101,6 +101,7 @@ class Sending:
         most = int(self._client.call("GET", "/v1/limits")["max_bytes"])
         for piece in self._pieces(most):
             options = {name: value for name, value in self._wish.options.items() if value not in (None, "")}
+            options["name"] = _name(" ".join(self._wish.arguments))[:200]
             if piece.folder:
                 options["folder"] = piece.folder
             made = self._client.batch(

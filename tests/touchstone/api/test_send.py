@@ -81,7 +81,8 @@ def test_a_folder_goes_there_in_pieces_and_comes_back_as_one_table(
         *(f"archive/{name}.jpg" for name in "abcde"), "archive/large.jpg", "archive/lost.jpg"
     ]  # fmt: skip
     assert [row["verdict"] for row in found] == ["fake"] * 5 + [""] * 2
-    assert len(batches(api)) == 3
+    sent = api.http.get("/v1/batches").json()["items"]
+    assert [batch["name"] for batch in sent] == ["archive"] * 3
     assert list((tmp_path / "data" / "sent").iterdir()) == []
 
 
