@@ -121,6 +121,7 @@ def test_what_cannot_be_marked_is_said_and_the_rest_is_done(
         (["--out", "copy.mp4"], "cannot be written as copy.mp4"),
         (["--out", "media/photo.png"], "would take the place of the original"),
         (["media", "--out", "copy.png"], "--out names one file, and there are 2"),
+        (["empty"], "There is no file in"),
     ],
 )
 def test_what_does_not_fit_together_is_wrong_usage(
@@ -128,7 +129,10 @@ def test_what_does_not_fit_together_is_wrong_usage(
 ) -> None:
     _write(png.with_name("second.png"), photo_like(70, 70, 1))
 
-    ran = touchstone("watermark", "embed", png, *arguments)
+    (png.parent.parent / "empty").mkdir()
+    files = [] if arguments[0] == "empty" else [png]
+
+    ran = touchstone("watermark", "embed", *files, *arguments)
 
     assert ran.code == 2
     assert words in ran.err

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from evidence.errors import MediaError, UsageError
+from touchstone.cli.guard import NOTHING_DONE
+from touchstone.cli.inputs import Input, expand
+from touchstone.cli.verify import worst
 
 if TYPE_CHECKING:
     from provenance.watermark.detect import Mark
 
 group = typer.Typer(no_args_is_help=True)
 
-PRESENT, ABSENT, SOME_FAILED, NOTHING_DONE = 0, 4, 1, 3
+PRESENT, ABSENT = 0, 4
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE|DIR|GLOB", help="Pictures and films.")]
 KeyFile = Annotated[
@@ -54,13 +57,12 @@ def embed(
     from evidence.sandbox import DecoderPool
     from provenance.watermark.files import embedding_limits, mark_file
     from provenance.watermark.keys import key_at
-    from touchstone.cli.inputs import expand
     from touchstone.cli.skipped import Skipped
     from worker.settings import load_settings
 
     settings = load_settings()
     said = _payload(payload)
-    items = expand(files)
+    items = _items(files)
     if out is not None and len(items) != 1:
         raise UsageError(f"--out names one file, and there are {len(items)}.", "Leave it out.")
     key = key_at(key_file or settings.watermark_key)
@@ -97,17 +99,17 @@ def detect(
     from evidence.sandbox import DecoderPool
     from provenance.watermark.files import find_in_file
     from provenance.watermark.keys import fingerprint, read_key
-    from touchstone.cli.inputs import expand
     from touchstone.report.wording import visible
     from worker.settings import load_settings
 
+    items = _items(files)
     settings = load_settings()
     key = read_key(key_file or settings.watermark_key)
     name = fingerprint(key)
     rows: list[dict[str, Any]] = []
     codes: list[int] = []
     with DecoderPool(settings.limits, workers=1) as pool:
-        for item in expand(files):
+        for item in items:
             try:
                 if item.problem:
                     raise item.problem
@@ -126,7 +128,7 @@ def detect(
                 print(f"{visible(item.path)}: {told(mark, name)}")
     if as_json:
         print(json.dumps(rows[0] if len(files) == len(rows) == 1 else rows, indent=1))
-    raise typer.Exit(_code(codes))
+    raise typer.Exit(worst(codes))
 
 
 def told(mark: Mark, key_name: str) -> str:
@@ -160,8 +162,8 @@ def _payload(digits: str) -> bytes | None:
     return payload
 
 
-def _code(codes: list[int]) -> int:
-    """The exit code of them all."""
-    if NOTHING_DONE in codes:
-        return NOTHING_DONE if set(codes) == {NOTHING_DONE} else SOME_FAILED
-    return max(codes, default=PRESENT)
+def _items(files: list[str]) -> list[Input]:
+    items = expand(files)
+    if not items:
+        raise UsageError(f"There is no file in {', '.join(files)}.", "Name pictures or films.")
+    return items
