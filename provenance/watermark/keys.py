@@ -1,7 +1,7 @@
 """The key of a watermark: 32 secret bytes in a file that its owner alone may read, made at first use.
 
-Whoever holds it can find its marks, put in others and take them out. Whoever lacks it finds them no better
-than by chance, but can learn them from very many marked pictures.
+Whoever holds it can find its marks, put in others and take them out. Whoever lacks it cannot read them, but
+can see that something repeats itself, and learn it from many marked pictures.
 """
 
 from __future__ import annotations
