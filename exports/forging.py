@@ -55,10 +55,11 @@ class Real:
 
 
 class Mark(Protocol):
-    """Marks the files of one generator; `row` is what the manifest says of that."""
+    """Marks the files of one generator, before that their pixels; `row` is what the manifest says of it."""
 
-    @property
-    def row(self) -> dict[str, list[str]]: ...
+    def row(self, width: int, height: int) -> dict[str, list[str]]: ...
+
+    def touch(self, pixels: Pixels) -> Pixels: ...
 
     def __call__(self, content: bytes, name: str, parent: Path | None) -> bytes: ...
 
@@ -187,11 +188,11 @@ def _write_fake(folder: Folder, work: _Work, real: Real, name: str, mark: Mark |
         **words,
     }
     made = None if edited.made is None else png(edited.made.astype(np.uint8) * 255)
-    origin |= {"marks": []} if mark is None else mark.row
+    height, width = edited.pixels.shape[:2]
+    origin |= {"marks": []} if mark is None else mark.row(width, height)
+    pixels = edited.pixels if mark is None else mark.touch(edited.pixels)
     finish = None if mark is None else partial(mark, parent=real.path if work.image else None)
-    folder.add(
-        name, f".{delivery.extension}", delivery.encode(edited.pixels), origin, mask=made, finish=finish
-    )
+    folder.add(name, f".{delivery.extension}", delivery.encode(pixels), origin, mask=made, finish=finish)
 
 
 def _common(real: Real, delivery: Delivery, seed: int) -> Row:

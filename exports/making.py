@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ MOST_IN_GRID = 64
 FACE_SHARE = 1.25  # LFW teaches faces in squares of 1.21, CelebA of 1.26 times the height that YuNet finds
 
 Original = tuple[int, MediaInfo, Pixels]  # an input: its number, what is known of it, its pixels
+Touch = Callable[[Pixels], Pixels]
 ReadMask = Callable[[str], Pixels]  # the pixels of a mask by the name it was asked with
 
 
@@ -48,9 +50,17 @@ class Made:
     mask: bytes | None = None
 
 
+def untouched(pixels: Pixels) -> Pixels:
+    """What is done to pixels before they are encoded where nothing is to be done."""
+    return pixels
+
+
 @dataclass(frozen=True)
 class Order:
-    """A system and what is asked of it, once it is sure that it takes that: see `order_of`."""
+    """A system and what is asked of it, once it is sure that it takes that: see `order_of`.
+
+    `touch` goes over the pixels of whatever is made before they are encoded, as a watermark does.
+    """
 
     session: GeneratorSession
     slots: dict[str, Slot]
@@ -59,6 +69,7 @@ class Order:
     find_face: FindFace | None = None
     spoken: Spoken = str
     max_pixels: int = DecodeLimits.max_pixels
+    touch: Touch = untouched
 
     @property
     def seed(self) -> int:
@@ -165,7 +176,7 @@ def _samples(order: Order) -> Iterator[Made]:
     """Pictures from latents and conditions."""
     given = [condition.feeds for condition in order.conditions]
     feeds = feeds_of(order.session, order.count, order.seed, given, truncation=order.asked.truncation)
-    for index, pixels in enumerate(drawn(order.session, feeds)):
+    for index, pixels in enumerate(map(order.touch, drawn(order.session, feeds))):
         condition = order.conditions[index % len(order.conditions)].words
         origin = order.origin | {"index": index, **_truncated(order), **condition} | _size(pixels)
         stem = f"{order.session.entry.name}-{order.seed}-{index:05d}"
@@ -181,7 +192,8 @@ def _edits(
         _require_room(order, info, pixels)
         for condition in order.conditions:
             edited = _edit(order, pixels, condition, mask, on_part)
-            data = png(edited.pixels) if info.jpeg is None else encode_like(edited.pixels, info.jpeg)
+            touched = order.touch(edited.pixels)
+            data = png(touched) if info.jpeg is None else encode_like(touched, info.jpeg)
             where: dict[str, Any] = {"box": list(edited.box)} if edited.box else {}
             if order.asked.side:
                 where |= {"side": list(order.asked.side), "extend": order.asked.extend or STRIP}
@@ -225,8 +237,10 @@ def _films(order: Order, originals: Iterable[Original], on_frame: Callable[[], N
 
     def made(stem: str, frames: Iterator[Pixels], origin: dict[str, Any]) -> Made:
         suffix = ".gif" if order.asked.gif else ".mp4"
+        first = order.touch(next(frames))
+        frames = chain([first], map(order.touch, frames))
         content = _film(_told(frames, on_frame), suffix)
-        return Made(f"{stem}-{order.asked.film}", suffix, content, order.origin | origin)
+        return Made(f"{stem}-{order.asked.film}", suffix, content, order.origin | origin | _size(first))
 
     name, words = order.session.entry.name, [dict(condition.words) for condition in order.conditions]
     if not order.asked.input:

@@ -91,7 +91,7 @@ def decide(
     first = calibration.verdict(score)
     reason = _doubt(first, findings, calibration, stability, parts, limits)
     seen: Verdict = first if reason is None else "uncertain"
-    fused = fuse(seen, reason, declared)
+    fused = fuse(seen, reason, declared, findings.mark)
     heat = regions.probabilities(findings.grid, findings.whole, calibration)
     found, mask_area = regions.areas(heat, calibration, info.height, info.width)
     timings = timings or {}
@@ -113,8 +113,8 @@ def decide(
         mask_area=round(mask_area, 4),
         timeline=_timeline(findings, calibration),
         segments=parts,
-        evidence=(*_evidence(findings, calibration, score, seen), *findings_of(declared)),
-        provenance=provenance_of(info, declared),
+        evidence=(*_evidence(findings, calibration, score, seen), *findings_of(declared, findings.mark)),
+        provenance=provenance_of(info, declared, findings.mark),
         models=(
             ModelUse(
                 detector.name,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evidence.medium import Coverage, MediaInfo, Pixels
+from provenance.watermark.detect import Mark
 
 # Tiles uint8 (n, h, w, 3) -> logits (n,), maps (n, h / 8, w / 8): the `run` of a detector's session.
 Detect = Callable[[Pixels], tuple[NDArray[np.float32], NDArray[np.float32]]]
@@ -57,7 +58,7 @@ class Findings:
 
     `grid` holds map logits (rows, cols), a cell per 8 x 8 px, nan where no tile lay; of a video it
     belongs to `frames[shown]`, the frame with the highest logit, as do `whole` (its mean tile
-    logit), the faces and the preview.
+    logit), the faces, the preview and the watermark, which is None where nobody looked.
     """
 
     info: MediaInfo
@@ -74,3 +75,4 @@ class Findings:
     faces: tuple[FaceScore, ...]
     trials: tuple[Trial, ...]
     preview: Pixels | None
+    mark: Mark | None = None

@@ -1,12 +1,13 @@
 """From the detector's word and what stands beside it to the verdict: one rule set, each rule with its weight.
 
-1. Content Credentials that hold and declare a machine decide `fake`, whatever the pixels say. Who signed is
+1. The watermark that this installation puts into what it generates decides `fake`: its key is secret.
+2. Content Credentials that hold and declare a machine decide `fake`, whatever the pixels say. Who signed is
    told: an unlisted signer weighs less, since anybody may sign a genuine picture away.
-2. A claim without a valid signature, in metadata or in credentials that do not hold, decides nothing: it
+3. A claim without a valid signature, in metadata or in credentials that do not hold, decides nothing: it
    takes a `real` back to `uncertain`, and makes no `fake`.
-3. Credentials of a listed camera that hold take a `fake` back to `uncertain`. They never make a `real`: a
+4. Credentials of a listed camera that hold take a `fake` back to `uncertain`. They never make a `real`: a
    camera also photographs screens.
-4. Credentials that do not hold raise nothing. What breaks them may be an edit, or only a resize on the way.
+5. Credentials that do not hold raise nothing. What breaks them may be an edit, or only a resize on the way.
 
 Weights are log odds, positive for fake, on the scale of the detector's own (at most 7 either way). They tell
 how much each finding counts among the others; the verdict comes from the rules, not from their sum.
@@ -20,12 +21,14 @@ from dataclasses import dataclass
 from evidence.verdict import DecidedBy, Finding, Reason, Verdict
 from provenance.credentials import CAPTURED, COMPOSED, GENERATED, Credentials, declared_source
 from provenance.examine import Declared
+from provenance.watermark.detect import Mark
 from provenance.words import claim_words, credentials_sentence, signer_words, source_sentence
 
 SIGNED, SIGNED_BY_ANYONE, CLAIMED, CAMERA = 7.0, 4.0, 2.0, -2.0
 MOST_FINDINGS = 10
 
 _ANYONE = "Anyone can write or remove such a claim: it is never proof."
+_WATERMARKED = "It carries the watermark that this installation puts into what it generates"
 _UNLISTED = "No trust list knows the signer, so anybody may have signed it."
 
 
@@ -38,8 +41,12 @@ class Fused:
     decided_by: DecidedBy = "detector"
 
 
-def fuse(verdict: Verdict, reason: Reason | None, declared: Declared | None) -> Fused:
+def fuse(
+    verdict: Verdict, reason: Reason | None, declared: Declared | None, mark: Mark | None = None
+) -> Fused:
     """The rules, the first that fits; `verdict` and `reason` are the detector's."""
+    if mark is not None and mark.present:
+        return Fused("fake", Reason("watermarked", f"{_WATERMARKED} ({_chance(mark)})."), "watermark")
     if declared is None:
         return Fused(verdict, reason)
     credentials = declared.credentials
@@ -60,9 +67,10 @@ def fuse(verdict: Verdict, reason: Reason | None, declared: Declared | None) -> 
     return Fused(verdict, reason)
 
 
-def findings_of(declared: Declared | None) -> tuple[Finding, ...]:
-    """The evidence that a file brings along, weighed: credentials, and claims of a machine's part in it."""
-    return tuple(_findings(declared))[:MOST_FINDINGS] if declared is not None else ()
+def findings_of(declared: Declared | None, mark: Mark | None = None) -> tuple[Finding, ...]:
+    """The evidence beside the pixels, weighed: watermark, credentials, claims of a machine's part in it."""
+    found = [Finding("watermark", f"{_WATERMARKED}.", SIGNED, _chance(mark))] if mark and mark.present else []
+    return (*found, *(_findings(declared) if declared is not None else ()))[:MOST_FINDINGS]
 
 
 def _findings(declared: Declared) -> Iterator[Finding]:
@@ -77,6 +85,10 @@ def _findings(declared: Declared) -> Iterator[Finding]:
     for claim in declared.claims:
         if claim.says in ("generated", "composite"):
             yield Finding("metadata", f"The metadata claim: {claim_words(claim)}.", CLAIMED, _ANYONE)
+
+
+def _chance(mark: Mark) -> str:
+    return f"a picture without it does as well at most once in {1 / max(mark.p_value, 1e-300):.0e}"
 
 
 def _weight(credentials: Credentials) -> float:

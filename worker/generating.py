@@ -67,6 +67,7 @@ def generate(
     order = order_of(session, asked_of(entry, request), find_face=find_face, max_pixels=most)
     pictures = _pictures(request)
     marking = Marking(settings, entry, unmarked=request.unmarked)
+    order = replace(order, touch=marking.touch)
     told = _Told(order, len(order.asked.input), on_picture)
     shown: list[Pixels] = []
     files: list[dict[str, Any]] = []
@@ -77,7 +78,7 @@ def generate(
         decode = _Decoding(pool, media, pictures, lambda name: media.artefact(job, f"{BEFORE}{name}.jpg"))
         for made in make(order, decode.originals(order.asked.input), decode.pixels, on_part=told.part):
             twin = made.origin.get("twin_of")
-            origin = made.origin | marking.row
+            origin = made.origin | marking.row(made.origin["width"], made.origin["height"])
             finish = partial(marking, parent=media.place(pictures[twin]) if twin else None)
             name = folder.add(made.stem, made.suffix, made.content, origin, mask=made.mask, finish=finish)
             files.append(_file(media, job, name, "made", f"{BEFORE}{twin}.jpg" if twin else ""))

@@ -20,6 +20,7 @@ from detector.thresholds import Calibration
 from detector.tiles import CELL, Tile, choose, cut, plan
 from evidence.errors import DamagedMedia, TooSmall
 from evidence.medium import Coverage, Frame, MediaInfo, Pixels
+from provenance.watermark.detect import detect as detect_mark
 from worker.findings import Detect, FaceScore, Findings, FrameScore, Scores, Trial
 from worker.stability import retell, worth_retelling
 
@@ -57,13 +58,14 @@ class FindsFaces(Protocol):
 
 @dataclass(frozen=True)
 class Lens:
-    """How a medium is looked at: the reading of logits, how many tiles, which face finder."""
+    """How a medium is looked at: reading of logits, number of tiles, face finder, key of the watermark."""
 
     calibration: Calibration
     tiles_per_image: int = 64
     tiles_per_frame: int = 12
     faces: FindsFaces | None = None
     preview: bool = False
+    mark_key: bytes | None = None
 
 
 Examination = Generator[Pixels, Scores, Findings]
@@ -180,6 +182,7 @@ def _conclude(
         faces=tuple(_face_score(face, grid, height, width) for face in found),
         trials=trials,
         preview=_preview(pixels) if lens.preview else None,
+        mark=detect_mark(pixels, lens.mark_key) if lens.mark_key else None,
     )
 
 

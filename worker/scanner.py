@@ -30,6 +30,8 @@ from exports.runtime import open_detector
 from provenance.examine import examine as examine_provenance
 from provenance.examine import reader
 from provenance.trust import TrustStore
+from provenance.watermark.keys import fingerprint as key_name
+from provenance.watermark.keys import read_key
 from worker import batching
 from worker.decide import Detector, decide, unable
 from worker.decoding import DecodeAhead, Fetched, OpenMedium, Opens
@@ -89,13 +91,14 @@ class Scanner:
         entry = find_detector(self.settings)
         self._session = open_detector(entry, self.settings.device, self.settings.threads)
         trust = TrustStore(self.settings.trust_folder)
-        face_model = self.settings.faces
+        face_model, mark_key = self.settings.faces, _mark_key(self.settings)
         self._lens = Lens(
             calibration=calibration_of(entry),
             tiles_per_image=self.settings.tiles_per_image,
             tiles_per_frame=self.settings.tiles_per_frame,
             faces=FaceFinder(face_model) if face_model else None,
             preview=previews,
+            mark_key=mark_key,
         )
         self.detector = Detector(
             name=entry.name,
@@ -111,6 +114,7 @@ class Scanner:
                 self.sampling,
                 sha256_file(face_model) if face_model else "",
                 trust.fingerprint(),
+                key_name(mark_key) if mark_key else "",
             ),
             fallback=self._session.fallback_reason,
         )
@@ -223,6 +227,12 @@ class Scanner:
         findings = replace(result, info=replace(result.info, path=path))
         decision = decide(findings, self.detector, spent, medium.declared)
         return Scanned(decision.report, findings.preview, decision.heat)
+
+
+def _mark_key(settings: Settings) -> bytes | None:
+    """The key of what was generated here, if scans are to look for it and anything ever was."""
+    is_there = settings.look_for_watermark and settings.generated_key.exists()
+    return read_key(settings.generated_key) if is_there else None
 
 
 def find_detector(settings: Settings) -> ModelEntry:

@@ -26,10 +26,14 @@ OpenScanner = Callable[[Settings, ScanOptions], Scanner]
 
 @dataclass
 class _Open:
-    """A scanner, the row of the registry it was opened for, and what was tried in vain since."""
+    """A scanner, the row of the registry it was opened for, and what was tried in vain since.
+
+    `marking` is whether there was a key of what is generated here, which a scanner reads once.
+    """
 
     scanner: Scanner
     entry: ModelEntry
+    marking: bool = False
     complaint: str = ""
 
 
@@ -53,9 +57,10 @@ class Scanners:
         kept = self._open.get(options)
         try:
             entry = find_detector(self._named(options))
-            if kept is None or kept.entry != entry:
+            marking = self._settings.generated_key.exists()
+            if kept is None or (kept.entry, kept.marking) != (entry, marking):
                 opened = self._open_scanner(self._named(options), options).__enter__()
-                self._put(options, _Open(opened, entry))
+                self._put(options, _Open(opened, entry, marking))
                 kept = self._open[options]
         except ModelError as error:
             if kept is None:
@@ -75,7 +80,8 @@ class Scanners:
         if options in self._open:
             last = self._open.pop(options)
             last.scanner.__exit__(None, None, None)
-            log.warning("The model changed from %s to %s.", last.entry.label, opened.entry.label)
+            if last.entry != opened.entry:
+                log.warning("The model changed from %s to %s.", last.entry.label, opened.entry.label)
         while len(self._open) >= MOST_OPEN:
             self._open.popitem(last=False)[1].scanner.__exit__(None, None, None)
         self._open[options] = opened

@@ -84,6 +84,10 @@ class Settings(BaseSettings):
         30.0, ge=0, allow_inf_nan=False, description="jobs are kept so long after their end; 0 keeps nothing"
     )
 
+    look_for_watermark: bool = Field(
+        True, description="scans look for the watermark of what was generated here, 0.2 s a medium"
+    )
+
     webhook_private: bool = Field(False, description="webhooks may go to addresses of your own network")
     webhook_sender: bool = Field(
         True,
@@ -204,6 +208,11 @@ class Settings(BaseSettings):
     def watermark_key(self) -> Path:
         """The secret that pictures are marked with."""
         return self.data_dir / "watermark" / "key"
+
+    @property
+    def generated_key(self) -> Path:
+        """The secret that what the suite makes is marked with, and nothing else."""
+        return self.data_dir / "watermark" / "generated"
 
     @property
     def batch_folders(self) -> tuple[Path, ...]:

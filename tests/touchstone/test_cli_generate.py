@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.media import photo_like
 from evidence.image import decode_image
 from evidence.medium import Pixels
 from exports.editing import edit
@@ -100,7 +101,7 @@ def test_a_mask_is_a_picture_of_the_same_size(workshop: Touchstone, portrait: Pa
 
 def test_a_picture_goes_on_where_it_was_told_to(workshop: Touchstone, portrait: Path, tmp_path: Path) -> None:
     out = tmp_path / "o"
-    asked = ("--side", "right", "--side", "top", "--extend", 40)
+    asked = ("--side", "right", "--side", "top", "--extend", 40, "--unmarked")
     assert workshop("generate", "extender", "--input", portrait, *asked, "--out", out).code == 0
     (row,) = rows_of(out)
     result = made(out, row)
@@ -296,6 +297,27 @@ def test_what_was_generated_is_declared_and_found_again_unless_it_was_asked_for_
     assert workshop("verify", tmp_path / "plain" / plain["path"]).code == 4
     found = [decode_image(tmp_path / folder / marked["path"])[1] for folder in ("marked", "plain")]
     assert np.array_equal(*found)
+
+
+def test_what_was_generated_is_found_again_without_its_metadata_in_a_crop(
+    workshop: Touchstone, tmp_path: Path
+) -> None:
+    source = tmp_path / "photo.png"
+    cv2.imwrite(str(source), photo_like(160, 160, 1))
+    asked = ("generate", "mirror", "--input", source)
+    assert workshop(*asked, "--out", tmp_path / "marked").code == 0
+    assert workshop(*asked, "--unmarked", "--out", tmp_path / "plain").code == 0
+    (marked,) = rows_of(tmp_path / "marked")
+    assert marked["marks"] == ["xmp", "c2pa", "watermark"]
+    for folder in ("marked", "plain"):
+        cut = cv2.imread(str(tmp_path / folder / marked["path"]))[7:150, 5:155]
+        cv2.imwrite(str(tmp_path / f"{folder}.jpg"), cut, [cv2.IMWRITE_JPEG_QUALITY, 80])
+
+    found, other = (workshop("scan", tmp_path / f"{one}.jpg", "--json").json for one in ("marked", "plain"))
+
+    assert (found["verdict"], found["decided_by"]) == ("fake", "watermark")
+    assert found["provenance"]["watermark"]["payload"] == marked["model_sha256"][:16]
+    assert (other["decided_by"], other["provenance"]["watermark"]["present"]) == ("detector", False)
 
 
 def test_forge_labels_what_chosen_generators_make_of_a_folder(

@@ -10,6 +10,7 @@ from evidence.verdict import Reason, Verdict
 from provenance.credentials import Action, Credentials, Ingredient, Manifest, Problem, Signer, State
 from provenance.examine import Declared
 from provenance.metadata.claims import Claim
+from provenance.watermark.detect import Mark
 from worker.fusion import CAMERA, CLAIMED, SIGNED, SIGNED_BY_ANYONE, findings_of, fuse
 
 WORDS: tuple[Verdict, ...] = ("fake", "real", "uncertain")
@@ -136,6 +137,21 @@ def test_every_finding_says_what_it_weighs_and_why() -> None:
         assert words in finding.detail, (state, source)
     (claim,) = findings_of(Declared(claims=(GENERATED, CAPTURED)))
     assert (claim.kind, claim.weight) == ("metadata", CLAIMED)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_our_own_watermark_decides_and_its_absence_says_nothing(word: Verdict) -> None:
+    fused = fuse(word, PIXELS, declared("trusted", "digitalCapture"), Mark(True, 1e-20, b"12345678", 1.0))
+
+    assert (fused.verdict, fused.decided_by) == ("fake", "watermark")
+    assert fused.reason is not None
+    assert "1e+20" in fused.reason.message
+    (finding,) = findings_of(None, Mark(True, 1e-20))
+    assert (finding.kind, finding.weight) == ("watermark", SIGNED)
+
+    absent = Mark(False, 0.3)
+    assert fuse(word, PIXELS, None, absent).verdict == word
+    assert findings_of(None, absent) == ()
 
 
 def test_a_file_that_says_nothing_changes_nothing() -> None:

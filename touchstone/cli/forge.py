@@ -45,7 +45,7 @@ def forge(
     samples as there are reals, each in the size and the delivery of one of them; `touchstone lint`
     says of those that they show other things. Needs no torch. The same command goes on where it was
     interrupted; another seed needs another folder. The forgeries say that they were generated, in
-    XMP and Content Credentials, which tells them from their reals: a detector is trained and tested
+    XMP, Content Credentials and pixels, which tells them from their reals: a detector is trained and tested
     on --unmarked ones. Exit code 1 when some pictures could not be read;
     those are named and left out.
 

@@ -37,6 +37,7 @@ def run(system: str, asked: Asked, out: Path, *, unmarked: bool = False) -> int:
     inputs, skipped = expand(asked.input), Skipped()
     order = _order(system, asked, inputs, settings)
     marking = Marking(settings, order.session.entry, unmarked=unmarked)
+    order = replace(order, touch=marking.touch)
     done, files, parts = 0, order.files(len(inputs)), order.parts(len(inputs))
     pictures: list[Pixels] = []
     kept = [*(Path(item.path) for item in inputs), *map(Path, asked.mask)]
@@ -51,7 +52,7 @@ def run(system: str, asked: Asked, out: Path, *, unmarked: bool = False) -> int:
         try:
             for made in make(order, originals, read_mask, on_part=lambda: progress.advance(within)):
                 parent = made.origin.get("twin_of")
-                origin = made.origin | marking.row
+                origin = made.origin | marking.row(made.origin["width"], made.origin["height"])
                 finish = partial(marking, parent=Path(parent) if parent else None)
                 name = folder.add(made.stem, made.suffix, made.content, origin, mask=made.mask, finish=finish)
                 print(out / name)

@@ -12,10 +12,12 @@ import jinja2
 from markupsafe import Markup
 
 from evidence.verdict import Report
+from provenance.credentials import Credentials
 from provenance.transparency.entries import PROOF
 from provenance.transparency.errors import LogError
 from provenance.transparency.proofs import head_of, place_of
 from provenance.transparency.reading import BLOCK
+from provenance.words import credentials_sentence
 from touchstone.report import figures, wording
 from touchstone.report.credentials import facts
 
@@ -40,7 +42,10 @@ def article(report: Report) -> dict[str, Any]:
         facts.append(("Frames", f"{media['frames']:,}{rate}"))
     if media.get("rotation"):
         facts.append(("Rotation", f"{media['rotation']}°"))
+    credentials = _credentials(report)
     return {
+        "credentials": credentials,
+        "credentials_words": credentials_sentence(credentials) if credentials else "",
         "facts": [(name, value) for name, value in facts if value],
         "quote": wording.quotable(report),
         "caution": wording.caution(report),
@@ -85,6 +90,13 @@ def _carried(report: Report) -> Markup:
     for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return Markup(f"{BLOCK}{text}</script>")
+
+
+def _credentials(report: Report) -> Credentials | None:
+    """The Content Credentials of a report; None where nobody looked, or what stands there is not ours."""
+    with suppress(KeyError, TypeError, AttributeError):
+        return Credentials.from_dict(report.provenance["c2pa"])
+    return None
 
 
 def _claims(report: Report) -> Iterable[tuple[str, object]]:

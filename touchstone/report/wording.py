@@ -39,6 +39,10 @@ def quotable(report: Report) -> str:
             f"This {thing} is declared as generated or altered by a machine, in Content Credentials that "
             f"hold. By its pixels alone: {chance}."
         )
+    if report.decided_by == "watermark":
+        return (
+            f"This {thing} carries the watermark of what was generated here. By its pixels alone: {chance}."
+        )
     if report.verdict == "fake":
         finding = f"Touchstone finds that this {thing} was generated or altered by a machine: {chance}."
         return f"{finding} {_when(report)}{false_alarms(report)}".strip()
@@ -54,6 +58,11 @@ def caution(report: Report) -> str:
         return (
             f"This rests on the word of whoever signed the {thing}, not on its pixels. A signer whom no "
             f"trust list knows may be anybody, also somebody who wants a genuine {thing} to look forged."
+        )
+    if report.decided_by == "watermark":
+        return (
+            f"This says that the {thing}, or one that it was made from, was generated or altered by this "
+            "installation. It does not say what was done to it since."
         )
     if report.verdict == "fake":
         return (
@@ -89,10 +98,11 @@ def stability(report: Report) -> str:
     tried, agreeing = report.stability.tried, report.stability.agreeing
     if not tried:
         return ""
+    what = "The verdict" if report.decided_by == "detector" else "What the pixels say"
     if agreeing == tried:
-        return f"The verdict held in all {tried} re-encodings."
+        return f"{what} held in all {tried} re-encodings."
     flipped = ", ".join(report.stability.flipped_by)
-    return f"The verdict held in {agreeing} of {tried} re-encodings; it changed after: {flipped}."
+    return f"{what} held in {agreeing} of {tried} re-encodings; it changed after: {flipped}."
 
 
 def stretch(segment: Segment) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from evidence.verdict import nothing_claimed
+from provenance.credentials import Action, Credentials, Ingredient, Manifest, Problem, Signer
 from tests.touchstone.web.conftest import plain_report
 from tests.touchstone.web.stub import Stub
 from touchstone.report.article import FOLDER as REPORT
@@ -93,6 +95,30 @@ def test_what_a_file_claims_is_listed(stub: Stub, pages: httpx.Client) -> None:
 
     assert re.search(r"Content Credentials</b>\s*<ul><li>state:\s*valid", text)
     assert "exif Software: GIMP" in text
+
+
+def test_a_manifest_is_a_tree_of_what_it_was_made_from_and_a_declared_verdict_says_so(
+    stub: Stub, pages: httpx.Client
+) -> None:
+    signer = Signer("A <Signer>", "Its House", "Es256", "17")
+    inner = Manifest("m", "raw.jpg", "A Camera", signer, "", (Action("c2pa.created"),), ())
+    broken = Ingredient("sky.png", "image/png", "componentOf", "invalid", (Problem("assertion.x"),))
+    parts = (Ingredient("raw.jpg", "image/jpeg", "parentOf", "untrusted", (), inner), broken)
+    outer = Manifest(
+        "n", "a.jpg", "An Editor", signer, "2026-11-25", (Action("c2pa.edited", "x/y/z"),), parts
+    )
+    c2pa = Credentials("untrusted", place="embedded", manifest=outer).to_dict()
+    said = plain_report(provenance=nothing_claimed() | {"c2pa": c2pa}, verdict="fake", decided_by="c2pa")
+    stub.scan("tree", report=said)
+
+    text = " ".join(re.sub(r"<[^>]*>", " ", pages.get("/scans/tree").text).split())
+
+    assert "Fake (declared)" in text
+    assert "by the pixels alone" in text
+    assert "a.jpg by An Editor Signed by A &lt;Signer&gt;, Its House at 2026-11-25" in text
+    assert "c2pa.edited, z" in text
+    assert "Made from raw.jpg by A Camera" in text
+    assert "With a part from sky.png invalid assertion.x" in text
 
 
 def test_a_running_scan_says_how_far_it_is_and_looks_again_without_script(pages: httpx.Client) -> None:
