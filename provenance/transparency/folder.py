@@ -109,6 +109,8 @@ def _put(folder: Path, path: str, content: bytes) -> bool:
 def _tidy(folder: Path, size: int) -> None:
     """Delete partial tiles whose full ones are there."""
     for level, count in widths(size):
+        last = count // WIDTH - 1
+        if last < 0:
+            continue
         for name in (level, _BUNDLES) if level == 0 else (level,):
-            last = count // WIDTH - 1
             shutil.rmtree(folder / (tile_path(name, last) + ".p"), ignore_errors=True)

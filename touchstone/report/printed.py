@@ -85,7 +85,7 @@ def pdf_of(item: ReportItem, made_at: datetime | None = None) -> bytes:
             worst=figures.worst_frames(report.timeline) if report.timeline else (),
             left_out=False,
             taken_over=item.taken_over,
-            **article(report),
+            **(article(report) | {"carried": ""}),  # from paper nobody reads a proof back
         )
     )
     with _LOCK:
