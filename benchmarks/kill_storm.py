@@ -251,10 +251,13 @@ def _count(store: JobStore, jobs: list[str], calm: list[dict[str, Any]]) -> dict
 
 
 def _comparable(report: dict[str, Any]) -> dict[str, Any]:
-    """A report without what differs from run to run: times, and the id, which is the job's."""
+    """A report without what differs from run to run: times, the job's id, what was scanned before it."""
     plain = json.loads(json.dumps(report))
     models = [{**model, "ms": 0} for model in plain["models"]]
-    return {**plain, "models": models, "id": "", "timings": {}}
+    evidence = [one for one in plain["evidence"] if one["kind"] != "registry"]
+    provenance = {**plain["provenance"], "near_duplicates": []}
+    known = {"evidence": evidence, "provenance": provenance}
+    return {**plain, **known, "models": models, "id": "", "timings": {}}
 
 
 def descendants(root: int) -> list[int]:

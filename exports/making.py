@@ -31,6 +31,7 @@ from generators.delivery import png
 
 SAMPLES, STATIONS = 16, 6
 MOST_IN_GRID = 64
+GLIMPSES_PER_SECOND = 2
 FACE_SHARE = 1.25  # LFW teaches faces in squares of 1.21, CelebA of 1.26 times the height that YuNet finds
 
 Original = tuple[int, MediaInfo, Pixels]  # an input: its number, what is known of it, its pixels
@@ -40,7 +41,10 @@ ReadMask = Callable[[str], Pixels]  # the pixels of a mask by the name it was as
 
 @dataclass(frozen=True)
 class Made:
-    """A file to be written: its name, what it came from, and its pixels if it is a picture."""
+    """A file to be written: its name, what it came from, and its pixels if it is a picture.
+
+    `glimpses` are frames of a film, `GLIMPSES_PER_SECOND` of them.
+    """
 
     stem: str
     suffix: str
@@ -48,6 +52,7 @@ class Made:
     origin: dict[str, Any]
     shown: tuple[Pixels, ...] = ()
     mask: bytes | None = None
+    glimpses: tuple[Pixels, ...] = ()
 
 
 def untouched(pixels: Pixels) -> Pixels:
@@ -238,9 +243,10 @@ def _films(order: Order, originals: Iterable[Original], on_frame: Callable[[], N
     def made(stem: str, frames: Iterator[Pixels], origin: dict[str, Any]) -> Made:
         suffix = ".gif" if order.asked.gif else ".mp4"
         first = order.touch(next(frames))
-        frames = chain([first], map(order.touch, frames))
-        content = _film(_told(frames, on_frame), suffix)
-        return Made(f"{stem}-{order.asked.film}", suffix, content, order.origin | origin | _size(first))
+        frames, glimpses = chain([first], map(order.touch, frames)), list[Pixels]()
+        content = _film(_told(frames, on_frame, glimpses), suffix)
+        origin = order.origin | origin | _size(first)
+        return Made(f"{stem}-{order.asked.film}", suffix, content, origin, glimpses=tuple(glimpses))
 
     name, words = order.session.entry.name, [dict(condition.words) for condition in order.conditions]
     if not order.asked.input:
@@ -300,9 +306,11 @@ def _film(frames: Iterator[Pixels], suffix: str) -> bytes:
         return path.read_bytes()
 
 
-def _told(frames: Iterator[Pixels], on_frame: Callable[[], None]) -> Iterator[Pixels]:
-    for frame in frames:
+def _told(frames: Iterator[Pixels], on_frame: Callable[[], None], glimpses: list[Pixels]) -> Iterator[Pixels]:
+    for number, frame in enumerate(frames):
         on_frame()
+        if number % (FRAMES_PER_SECOND // GLIMPSES_PER_SECOND) == 0:
+            glimpses.append(frame)
         yield frame
 
 

@@ -20,6 +20,7 @@ from typing import Protocol
 from evidence.errors import MediaError
 from evidence.medium import Coverage, Frame, MediaInfo
 from provenance.examine import Declared
+from provenance.perceptual import NO_MARKS, Fingerprint, Sketch
 from worker.scan import Medium
 
 AHEAD = 32  # media
@@ -64,6 +65,7 @@ class Fetched:
         self._before = before
         self._abandoned = threading.Event()
         self._medium: OpenMedium | None = None
+        self._sketch: Sketch | None = None
         self._frames: queue.Queue[Frame | Exception | None] = queue.Queue(FRAMES_AHEAD)
 
     @property
@@ -77,6 +79,11 @@ class Fetched:
         """How much was decoded; complete once the frames are exhausted."""
         assert self._medium is not None
         return self._medium.coverage
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What it is known again by, of the frames so far; none unless it was asked for."""
+        return NO_MARKS if self._sketch is None else self._sketch.fingerprint
 
     def frames(self) -> Iterator[Frame]:
         """The frames, as the thread delivers them; raises the error it met."""
@@ -101,6 +108,7 @@ class Fetched:
                 self.declared_seconds = time.perf_counter() - started
                 started = time.perf_counter()
             self._medium = ways.open_medium(local)
+            self._sketch = Sketch(self._medium.info) if ways.fingerprints else None
         except Exception as error:  # whatever it is, the thread that waits for it must hear of it
             self.error = error
         self.seconds += time.perf_counter() - started
@@ -134,6 +142,8 @@ class Fetched:
             self.seconds += time.perf_counter() - started
             if frame is None:
                 break
+            if self._sketch is not None:
+                self._sketch.add(frame)
             self._frames.put(frame)
         medium.close()
         self._frames.put(last)
@@ -154,9 +164,10 @@ class DecodeAhead:
         asks: Asks | None = None,
         reach: Callable[[str], str] = str,
         threads: int = 2,
+        fingerprints: bool = False,
     ) -> None:
         self._paths = iter(paths)
-        self._ways = _Ways(open_medium, asks, reach)
+        self._ways = _Ways(open_medium, asks, reach, fingerprints)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self._budget = _Budget(PIXEL_BUDGET)
         self._stopped = threading.Event()
@@ -199,11 +210,12 @@ class DecodeAhead:
 
 @dataclass(frozen=True)
 class _Ways:
-    """How a medium is fetched: the file it is in, what that declares, and its frames."""
+    """How a medium is fetched: its file, what that declares, its frames, and whether they leave marks."""
 
     open_medium: Opens
     asks: Asks | None
     reach: Callable[[str], str]
+    fingerprints: bool
 
 
 class _Budget:

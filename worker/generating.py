@@ -30,6 +30,7 @@ from provenance.transparency.entries import generated
 from worker.marking import Marking
 from worker.media import MediaStore
 from worker.pictures import preview_jpg
+from worker.remembering import Known, known_made
 from worker.requests import GenerateRequest
 from worker.scanner import installed_models
 from worker.settings import Settings
@@ -52,11 +53,17 @@ OnPicture = Callable[[int, int], None]
 
 
 def generate(
-    job: str, request: GenerateRequest, settings: Settings, media: MediaStore, on_picture: OnPicture
+    job: str,
+    request: GenerateRequest,
+    settings: Settings,
+    media: MediaStore,
+    on_picture: OnPicture,
+    on_made: Callable[[Known], object] = lambda known: None,
 ) -> dict[str, Any]:
     """Make what was asked among the artefacts of `job`: {"files": [{"name", "mime", "size_bytes", "role"}]}.
 
-    Of a changed picture, `before` names a preview of what it was. `made` is for the transparency log.
+    Of a changed picture, `before` names a preview of what it was. `made` is for the transparency log, and
+    `on_made` is given each file for the registry.
 
     Raises UsageError for what the generator cannot be asked, ModelError when it cannot be used, MediaError
     when a picture cannot be read.
@@ -85,6 +92,8 @@ def generate(
             files += [_file(media, job, folder.rows[name]["mask"], "mask")] if made.mask else ()
             shown += made.shown if order.asked.grid and len(shown) < MOST_IN_GRID else ()
             told.file()
+            if settings.registry:
+                on_made(known_made(made, name, folder.rows[name]["sha256"]))
     if shown:
         name = sheet_name(order)
         write_whole(media.artefact(job, name), marking(sheet(order, shown), name, None))

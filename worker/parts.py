@@ -15,6 +15,7 @@ from detector.tiles import plan
 from evidence import errors
 from evidence.errors import MediaError, PartLost
 from evidence.medium import Coverage, MediaInfo
+from provenance.perceptual import Mark
 from worker.findings import FrameScore
 from worker.jobs.model import Shard, ShardState
 
@@ -33,11 +34,15 @@ class Long:
 
 @dataclass(frozen=True)
 class Looked:
-    """What was seen in a part of a video, or in all of it, and the milliseconds it took by stage."""
+    """What was seen in a part of a video, or in all of it, and the milliseconds it took by stage.
+
+    `marks` are its key frames for the registry, as they are: mirrored and turned ones are not carried.
+    """
 
     frames: tuple[FrameScore, ...]
     coverage: Coverage
     timings: Mapping[str, float] = field(default_factory=dict)
+    marks: tuple[Mark, ...] = ()
 
     def to_plain(self) -> dict[str, Any]:
         """As JSON holds it, to the last digit."""
@@ -45,13 +50,15 @@ class Looked:
             "frames": [list(astuple(frame)) for frame in self.frames],
             "coverage": asdict(self.coverage),
             "timings": dict(self.timings),
+            "marks": [[mark.seconds, mark.hash.hex()] for mark in self.marks],
         }
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Looked:
         """What `to_plain` gave."""
         frames = tuple(FrameScore(*frame) for frame in plain["frames"])
-        return cls(frames, Coverage(**plain["coverage"]), plain["timings"])
+        marks = tuple(Mark(bytes.fromhex(text), seconds=at) for at, text in plain.get("marks", ()))
+        return cls(frames, Coverage(**plain["coverage"]), plain["timings"], marks)
 
 
 @dataclass(frozen=True)
@@ -124,4 +131,5 @@ def _joined(seen: Sequence[Looked]) -> Looked:
         coverage.errors += one.coverage.errors
         for stage, milliseconds in one.timings.items():
             timings[stage] = timings.get(stage, 0.0) + milliseconds
-    return Looked(tuple(frame for one in seen for frame in one.frames), coverage, timings)
+    marks = tuple(mark for one in seen for mark in one.marks)
+    return Looked(tuple(frame for one in seen for frame in one.frames), coverage, timings, marks)

@@ -13,10 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any
 
 from evidence.errors import Abandoned, BadRow, DecoderCrashed, TouchstoneError
-from evidence.files import write_whole
 from worker.asked import (
     all_rows,
     fetched_parts,
@@ -32,9 +30,9 @@ from worker.generating import generate
 from worker.jobs.cutting import PART
 from worker.jobs.leases import MOST_ATTEMPTS
 from worker.jobs.model import Lease, Plain
-from worker.media import MediaStore
 from worker.parts import Long, part_plain, put_together
-from worker.pictures import heat_png, preview_jpg
+from worker.pictures import result_with_pictures
+from worker.remembering import Known, known_scan
 from worker.requests import BatchItem, GenerateRequest, ScanOptions, ScanRequest
 from worker.scanner import Scanned, Scanner
 from worker.tools import Tools
@@ -61,6 +59,7 @@ class Outcome:
     final: bool = False
     parts: tuple[Plain, ...] = ()
     media: tuple[str, ...] = ()  # stored meanwhile, to be held for the job
+    known: tuple[Known, ...] = ()  # for the registry; the reports among them are those of `result`
     spent: tuple[str, ...] = ()  # stored for the parts of a batch's video, and of no use any more
 
 
@@ -140,8 +139,9 @@ def _scan(line: _Line, tools: Tools) -> Iterator[Outcome]:
         else:
             url = ScanRequest.from_plain(lease.payload).url
             stored = tools.fetcher.keep(url) if url else None
-            result = _with_pictures(lease, row, tools.media)
-            yield Outcome(lease, result, media=(stored.sha256,) if stored else ())
+            result = result_with_pictures(lease.job, row, tools.media)
+            known = known_scan(result["report"], row.fingerprint)
+            yield Outcome(lease, result, media=(stored.sha256,) if stored else (), known=known)
 
 
 def _batch(line: _Line, tools: Tools) -> Iterator[Outcome]:
@@ -149,7 +149,10 @@ def _batch(line: _Line, tools: Tools) -> Iterator[Outcome]:
         again = _worth_another(lease, rows)
         if again is None and any(isinstance(row, Long) for row in rows):
             again = _in_parts(lease, rows, line.options)
-        yield again or Outcome(lease, {"rows": [_plain(row) for row in rows]}, spent=fetched_parts(lease))
+        if again is None:
+            result, known = _result(rows)
+            again = Outcome(lease, result, known=known, spent=fetched_parts(lease))
+        yield again
 
 
 def _part(line: _Line, tools: Tools) -> Iterator[Outcome]:
@@ -171,9 +174,10 @@ def _part(line: _Line, tools: Tools) -> Iterator[Outcome]:
 
 def _generate(line: _Line, tools: Tools) -> Iterator[Outcome]:
     for lease in line.leases:
-        request = GenerateRequest.from_plain(lease.payload)
+        request, known = GenerateRequest.from_plain(lease.payload), list[Known]()
+        told = partial(tools.drawn, lease)
         try:
-            made = generate(lease.job, request, tools.settings, tools.media, partial(tools.drawn, lease))
+            made = generate(lease.job, request, tools.settings, tools.media, told, known.append)
         except Abandoned:
             tools.media.forget(lease.job)
             continue
@@ -183,7 +187,7 @@ def _generate(line: _Line, tools: Tools) -> Iterator[Outcome]:
             cause, final = cause_of(error)
             yield Outcome(lease, cause=cause, final=final)
             continue
-        yield Outcome(lease, made)
+        yield Outcome(lease, made, known=tuple(known))
 
 
 def _rows(line: _Line, tools: Tools) -> Iterator[tuple[Lease, list[Row]]]:
@@ -219,14 +223,22 @@ def _in_parts(lease: Lease, rows: Sequence[Row], options: ScanOptions) -> Outcom
                 item = stored_for_parts(item, row.info.sha256)
             asked = {"item": at, "asked": item.to_plain(), "options": asdict(options), "of": frames}
             parts += [{**asked, "part": list(part)} for part in row.parts]
-    found = {"rows": [_plain(row) for row in rows]}
-    return Outcome(lease, found, parts=tuple(parts), media=tuple(stored))
+    result, known = _result(rows)
+    return Outcome(lease, result, parts=tuple(parts), media=tuple(stored), known=known)
 
 
-def _plain(row: Row) -> Plain:
-    if isinstance(row, Long):
-        return {"cut": row.info.sha256}
-    return row.report.to_dict() if isinstance(row, Scanned) else row
+def _result(rows: Sequence[Row]) -> tuple[Plain, tuple[Known, ...]]:
+    """Rows as they are kept, and those of them that were scanned now for the registry."""
+    plain: list[Plain] = []
+    known: tuple[Known, ...] = ()
+    for row in rows:
+        if isinstance(row, Scanned):
+            report = row.report.to_dict()
+            plain.append(report)
+            known += known_scan(report, row.fingerprint)
+        else:
+            plain.append({"cut": row.info.sha256} if isinstance(row, Long) else row)
+    return {"rows": plain}, known
 
 
 def _scanned(line: _Line, tools: Tools) -> Iterator[tuple[Lease, list[Row]]]:
@@ -286,20 +298,6 @@ def _worth_another(lease: Lease, rows: Sequence[Row]) -> Outcome | None:
     if crashed is None or lease.attempt >= MOST_ATTEMPTS:
         return None
     return Outcome(lease, cause={"code": crashed.code, "message": crashed.message})
-
-
-def _with_pictures(lease: Lease, scanned: Scanned, media: MediaStore) -> dict[str, Any]:
-    """The result of a scan, its pictures on disk; they are there before anybody reads of them."""
-    heat, preview = scanned.heat, scanned.preview
-    if preview is not None:
-        write_whole(media.artefact(lease.job, "preview.jpg"), preview_jpg(preview))
-        if heat is not None:
-            write_whole(media.artefact(lease.job, "heat.png"), heat_png(heat, preview.shape[:2]))
-    return {
-        "report": {**scanned.report.to_dict(), "id": lease.job},
-        "heat": heat is not None and preview is not None,
-        "preview": preview is not None,
-    }
 
 
 _KINDS: dict[str, Callable[[_Line, Tools], Iterator[Outcome]]] = {

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from evidence.errors import OutputError
+from evidence.files import write_whole
 from evidence.jpeg import encode_jpeg
 from evidence.medium import Pixels
+
+if TYPE_CHECKING:
+    from worker.media import MediaStore
+    from worker.scanner import Scanned
 
 HEAT_CELLS = 96
 PREVIEW_QUALITY = 85
@@ -42,6 +49,20 @@ def heat_png(heat: NDArray[np.float32], size: tuple[int, int] | None = None) -> 
             "The heat map could not be encoded as PNG.", "Report this with the file it happened on."
         )
     return png.tobytes()
+
+
+def result_with_pictures(job: str, scanned: Scanned, media: MediaStore) -> dict[str, Any]:
+    """The result of a scan, its pictures on disk; they are there before anybody reads of them."""
+    heat, preview = scanned.heat, scanned.preview
+    if preview is not None:
+        write_whole(media.artefact(job, "preview.jpg"), preview_jpg(preview))
+        if heat is not None:
+            write_whole(media.artefact(job, "heat.png"), heat_png(heat, preview.shape[:2]))
+    return {
+        "report": {**scanned.report.to_dict(), "id": job},
+        "heat": heat is not None and preview is not None,
+        "preview": preview is not None,
+    }
 
 
 def preview_jpg(pixels: Pixels) -> bytes:

@@ -29,6 +29,7 @@ from exports.registry import SHIPPED, ModelEntry, Registry, registry
 from exports.runtime import open_detector
 from provenance.examine import examine as examine_provenance
 from provenance.examine import reader
+from provenance.perceptual import NO_MARKS, Fingerprint, key_frames
 from provenance.trust import TrustStore
 from provenance.watermark.keys import fingerprint as key_name
 from provenance.watermark.keys import read_key
@@ -52,6 +53,7 @@ class Scanned:
     report: Report
     preview: Pixels | None = None
     heat: NDArray[np.float32] | None = None
+    fingerprint: Fingerprint = NO_MARKS
 
     def named(self, name: str) -> Scanned:
         """The same of a medium that its owner calls `name`, wherever it lay."""
@@ -72,8 +74,9 @@ class Scanner:
 
     `sampling` says which frames of a video are wanted, else the settings do. `previews` keeps a small
     picture of each medium for a report. `on_frame(path, done, expected)` hears of each frame. `reach(path)`,
-    called by the threads that decode, gives the file of a medium that lies elsewhere. Trust lists
-    are read once. Raises ModelError or SettingsError when there is no detector to scan with, TrustError.
+    called by the threads that decode, gives the file of a medium that lies elsewhere. `fingerprints` are
+    made for the registry. Trust lists are read once. Raises ModelError or SettingsError when there is no
+    detector to scan with, TrustError.
     """
 
     def __init__(
@@ -84,10 +87,11 @@ class Scanner:
         previews: bool = False,
         on_frame: OnFrame | None = None,
         reach: Callable[[str], str] = str,
+        fingerprints: bool = False,
     ) -> None:
         self.settings = settings or load_settings()
         self.sampling = sampling or self.settings.sampling
-        self._on_frame, self._reach = on_frame, reach
+        self._on_frame, self._reach, self._fingerprints = on_frame, reach, fingerprints
         entry = find_detector(self.settings)
         self._session = open_detector(entry, self.settings.device, self.settings.threads)
         trust = TrustStore(self.settings.trust_folder)
@@ -152,7 +156,9 @@ class Scanner:
         (outcome,) = self._run([path], partial(self._open, part=part), self._examine_part, asked=False)
         if isinstance(outcome.result, MediaError):
             return outcome.result
-        return Looked(outcome.result, outcome.key.coverage, _timings(outcome.key, outcome.timings))
+        medium = outcome.key
+        timings = _timings(medium, outcome.timings)
+        return Looked(outcome.result, medium.coverage, timings, medium.fingerprint.marks)
 
     def scan_whole(self, path: str, whole: Whole) -> Scanned:
         """The report on a video that was looked at in parts."""
@@ -165,8 +171,10 @@ class Scanner:
 
         opens = partial(self._open, part=whole.around, sha256=whole.sha256)
         (outcome,) = self._run([path], opens, conclude)
-        before = {} if isinstance(whole.looked, MediaError) else whole.looked.timings
-        return self._scanned(outcome.key, outcome.result, outcome.timings, before)
+        seen = None if isinstance(whole.looked, MediaError) else whole.looked
+        before = seen.timings if seen else {}
+        scanned = self._scanned(outcome.key, outcome.result, outcome.timings, before)
+        return replace(scanned, fingerprint=Fingerprint(key_frames(seen.marks)) if seen else NO_MARKS)
 
     def unable(self, path: str, error: MediaError) -> Scanned:
         """The report on a path that could not even be tried."""
@@ -177,7 +185,14 @@ class Scanner:
     ) -> Generator[batching.Outcome[Fetched, Result]]:
         """What came of each examination; with `asked`, each file is asked what it declares of itself."""
         asks = partial(examine_provenance, self._pool) if asked else None
-        ahead = DecodeAhead(paths, opens, asks=asks, reach=self._reach, threads=self.settings.decoders)
+        ahead = DecodeAhead(
+            paths,
+            opens,
+            asks=asks,
+            reach=self._reach,
+            threads=self.settings.decoders,
+            fingerprints=self._fingerprints,
+        )
         try:
             for outcome in batching.run(
                 _Examinations(ahead, examine), self._session.run, batch=self.settings.batch
@@ -223,10 +238,11 @@ class Scanner:
         if isinstance(result, MediaError):
             info = medium.info if medium.error is None else None
             declared = medium.declared
-            return Scanned(unable(path, result, self.detector, info=info, timings=spent, declared=declared))
+            report = unable(path, result, self.detector, info=info, timings=spent, declared=declared)
+            return Scanned(report, fingerprint=medium.fingerprint)
         findings = replace(result, info=replace(result.info, path=path))
         decision = decide(findings, self.detector, spent, medium.declared)
-        return Scanned(decision.report, findings.preview, decision.heat)
+        return Scanned(decision.report, findings.preview, decision.heat, medium.fingerprint)
 
 
 def _mark_key(settings: Settings) -> bytes | None:

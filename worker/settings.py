@@ -111,6 +111,10 @@ class Settings(BaseSettings):
         None,
         description="the file of the key that signs the log; empty: log/key in the data folder",
     )
+    registry: bool = Field(
+        True,
+        description="whether scanned and generated media are remembered, and traced when they come again",
+    )
 
     every_seconds: float = Field(
         0.5, gt=0, allow_inf_nan=False, description="one frame of a video each so many seconds"

@@ -62,6 +62,7 @@ class Tools:
             previews=True,
             on_frame=self._frame,
             reach=self.fetcher.reach,
+            fingerprints=settings.registry,
         )
 
     def _frame(self, path: str, done: int, of: int) -> None:

@@ -25,6 +25,7 @@ from worker.jobs.store import JobStore
 from worker.keeping import Keeper
 from worker.media import MediaStore
 from worker.perform import KINDS, Outcome, perform_all
+from worker.remembering import open_registry, remember, tell
 from worker.requests import ScanOptions
 from worker.settings import Settings
 from worker.sweeping import drop_unheld
@@ -57,6 +58,7 @@ class Workman:
         self._leases = Leases(store, logged=settings.transparency_log)
         self._keeper = Keeper(self._leases, settings.lease_seconds)
         self._tools = Tools(settings, media, self._keeper, self._tell)
+        self._registry = open_registry(store.engine) if settings.registry else None
         self._stopping = threading.Event()
 
     def __enter__(self) -> Workman:
@@ -146,6 +148,9 @@ class Workman:
 
     def _hand_in(self, outcome: Outcome) -> None:
         result = outcome.result
+        if outcome.known and result is not None and self._registry is not None:
+            registry, known, lease = self._registry, outcome.known, outcome.lease
+            self._patiently(lambda: tell(known, remember(registry, lease.tenant, known, job=lease.job)))
         if outcome.media:
             self._patiently(lambda: hold(self._store.engine, outcome.lease.job, outcome.media))
         if result is not None and outcome.parts:

@@ -18,6 +18,12 @@ from touchstone.cli import scan
 from worker.scanner import Scanner
 
 
+@pytest.fixture(autouse=True)
+def _forgetful(touchstone: Touchstone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second scan of a file is told of the first, and these compare the two."""
+    monkeypatch.setenv("TOUCHSTONE_REGISTRY", "false")
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "pictures"

@@ -17,6 +17,7 @@ from evidence.medium import Sampling
 from evidence.verdict import Report
 from touchstone.cli import guard
 from touchstone.cli.inputs import STDIN, Input, expand, names_one_file, read_list
+from touchstone.cli.known import Memory, remembering
 from touchstone.cli.progress import Mode, Teller, telling
 from touchstone.cli.resume import ResumeFile
 from touchstone.cli.stdin import saved_stdin
@@ -97,12 +98,19 @@ def run(options: ScanOptions) -> int:
                 teller = stack.enter_context(telling(options.progress, len(inputs)))
                 drawn = options.html is not None or options.pdf is not None
                 scanner = stack.enter_context(
-                    Scanner(settings, sampling=sampling, previews=drawn, on_frame=teller.frame)
+                    Scanner(
+                        settings,
+                        sampling=sampling,
+                        previews=drawn,
+                        on_frame=teller.frame,
+                        fingerprints=settings.registry,
+                    )
                 )
+                memory = stack.enter_context(remembering(settings))
                 resume = _resume(options, scanner, stack)
                 writers = _writers(options, names_one_file(arguments), stack)
                 logged = _logged(settings, stack) if options.log else None
-                for item in _items(inputs, scanner, resume, stack, logged):
+                for item in _items(inputs, scanner, memory, resume, stack, logged):
                     _hand_out(item, writers, teller, tally)
             if resume is not None:
                 resume.put_in_order()
@@ -211,6 +219,7 @@ def _logged(settings: Settings, stack: ExitStack) -> Callable[[Report], Report]:
 def _items(
     inputs: Sequence[Input],
     scanner: Scanner,
+    memory: Memory,
     resume: ResumeFile | None,
     stack: ExitStack,
     logged: Callable[[Report], Report] | None,
@@ -233,7 +242,7 @@ def _items(
     for scanned in scanner.scan_all(wanted()):
         while (earlier := known.popleft()) is not None:
             yield earlier()
-        fresh = _as_stdin(scanned, stdin_path)
+        fresh = memory.scanned(_as_stdin(scanned, stdin_path))
         item = ReportItem(logged(fresh.report) if logged else fresh.report, fresh.preview, fresh.heat)
         if resume is not None:
             resume.add(item)

@@ -20,6 +20,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from provenance import registry_tables
+
 metadata = MetaData()
 
 # SQLite counts rows by itself only in columns declared INTEGER.
@@ -185,3 +187,6 @@ log_state = Table(
     Column("size", BigInteger, nullable=False),
     Column("key", Text, nullable=False),
 )
+
+for _table in (registry_tables.media, registry_tables.hashes):
+    _table.to_metadata(metadata)

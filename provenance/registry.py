@@ -1,0 +1,209 @@
+"""The perceptual registry: which media were seen before, by their bytes and by how they look.
+
+The tables are the truth. What looks alike is found by an index in memory, which is read on from the tables
+before each question; what it finds is looked up again, so that nothing deleted is ever told. A tenant is told
+of their own entries and of those for everybody, and of nobody else's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, case, delete, func, insert, or_, select, text
+
+from evidence.errors import NoSuchJob
+from provenance.perceptual import Fingerprint
+from provenance.registry_tables import hashes, media
+from provenance.resemblance import Match, resemblances
+from provenance.seen import Origin, Seen, Sighting, day_of
+from provenance.seen_index import Hit, SeenIndex
+
+EVERYBODY = "*"
+MOST = 20  # sightings that are told of one medium
+
+_MOST_HITS = 2_000  # hashes looked up for one medium, the nearest
+_ORDER_LOCK = 0x70647131  # PostgreSQL: entries are committed in the order of their numbers
+_ROWS = 500
+
+# One transaction on the database of the job store, its errors in the store's words; NoSuchJob for an entry
+# whose job is gone.
+Transaction = Callable[[], AbstractContextManager[Connection]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A medium to be remembered. Without a `job`, a later entry of the same bytes and source replaces it."""
+
+    tenant: str
+    origin: Origin
+    sha256: str
+    kind: str = "image"
+    name: str = ""
+    source: str = ""
+    note: str = ""
+    job: str | None = None
+    fingerprint: Fingerprint = field(default_factory=Fingerprint)
+
+
+class Registry:
+    """The registry in one database; safe for several threads."""
+
+    def __init__(
+        self, reading: Transaction, writing: Transaction, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._reading, self._writing, self._clock = reading, writing, clock
+        self._index = SeenIndex()
+
+    def enter(self, entries: Sequence[Entry]) -> bool:
+        """Remember these, in one transaction; False when their job was deleted meanwhile."""
+        try:
+            with self._writing() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.execute(text(f"SELECT pg_advisory_xact_lock({_ORDER_LOCK})"))
+                for first in range(0, len(entries), _ROWS):
+                    self._enter(connection, entries[first : first + _ROWS])
+        except NoSuchJob:
+            return False
+        return True
+
+    def trace(self, tenant: str, sha256: str, fingerprint: Fingerprint, *, but_job: str = "") -> Seen:
+        """Where a medium was seen before; `but_job` is the job that asks."""
+        whose = (tenant, EVERYBODY)
+        others = or_(media.c.job.is_(None), media.c.job != but_job)
+        same = select(media).where(media.c.sha256 == sha256, media.c.tenant.in_(whose), others)
+        with self._reading() as connection:
+            self._index.read_on(connection)
+            hits = sorted(self._index.near(fingerprint, whose), key=lambda hit: hit.distance)
+            found = _matches(connection, hits[:_MOST_HITS], others)
+            exact = connection.execute(same.order_by(media.c.seen.desc()).limit(MOST + 1)).all()
+        told = [_sighting(row, Match("bytes")) for row in exact if sha256]
+        known = {row.id for row in exact}
+        alike = resemblances(fingerprint, [one for one in found if one.medium.id not in known])
+        told += [_sighting(row, match) for row, match in alike]
+        return Seen(
+            tuple(told[:MOST]),
+            left_out=max(0, len(told) - MOST),
+            compared=self._index.count(whose) * len(fingerprint.marks),
+            known=bool(fingerprint.marks),
+        )
+
+    def remove(self, tenant: str, sha256: str) -> int:
+        """Forget what has these bytes, however it came in; how many entries."""
+        return self._remove(media.c.tenant == tenant, media.c.sha256 == sha256)
+
+    def remove_list(self, tenant: str, source: str) -> int:
+        """Forget an imported list."""
+        return self._remove(media.c.tenant == tenant, media.c.origin == "imported", media.c.source == source)
+
+    def forget_scans(self, tenant: str, before: float) -> int:
+        """Forget scans of no job that were made before then."""
+        return self._remove(
+            media.c.tenant == tenant,
+            media.c.origin == "scanned",
+            media.c.job.is_(None),
+            media.c.seen < before,
+        )
+
+    def counts(self, tenant: str) -> list[tuple[str, str, int]]:
+        """How many entries there are by origin and, of lists, by name: (origin, list, entries)."""
+        listed = case((media.c.origin == "imported", media.c.source), else_="").label("listed")
+        counted = select(media.c.origin, listed, func.count()).where(media.c.tenant == tenant)
+        with self._reading() as connection:
+            rows = connection.execute(counted.group_by(media.c.origin, listed)).all()
+        return sorted((row[0], row[1], row[2]) for row in rows)
+
+    def _remove(self, *which: Any) -> int:
+        with self._writing() as connection:
+            return connection.execute(delete(media).where(*which)).rowcount
+
+    def _enter(self, connection: Connection, entries: Sequence[Entry]) -> None:
+        connection.execute(delete(media).where(or_(*(_same(entry) for entry in entries))))
+        now = self._clock()
+        numbers = connection.execute(
+            insert(media).returning(media.c.id, sort_by_parameter_order=True),
+            [_row(entry, now) for entry in entries],
+        ).scalars()
+        rows = [
+            {
+                "medium": number,
+                "tenant": entry.tenant,
+                "pdq": mark.hash,
+                "part": mark.part,
+                "seconds": mark.seconds,
+            }
+            for number, entry in zip(numbers.all(), entries, strict=True)
+            for mark in entry.fingerprint.marks
+        ]
+        if rows:
+            connection.execute(insert(hashes), rows)
+
+
+def _row(entry: Entry, now: float) -> dict[str, Any]:
+    names = ("tenant", "origin", "sha256", "kind", "name", "source", "note", "job")
+    return {**{name: getattr(entry, name) for name in names}, "seen": now}
+
+
+def _same(entry: Entry) -> Any:
+    """What an entry takes the place of: itself, entered before."""
+    if entry.job is not None:
+        return and_(media.c.job == entry.job, media.c.sha256 == entry.sha256)
+    return and_(
+        media.c.job.is_(None),
+        media.c.tenant == entry.tenant,
+        media.c.origin == entry.origin,
+        media.c.sha256 == entry.sha256,
+        media.c.source == entry.source,
+        media.c.sha256 != "",
+    )
+
+
+def _matches(connection: Connection, hits: Sequence[Hit], others: Any) -> list[Match]:
+    """The hits that are still in the tables, each with its medium."""
+    rows: dict[int, Row[Any]] = {}
+    about: dict[int, Row[Any]] = {}
+    for part in _parts({hit.row for hit in hits}):
+        for one in connection.execute(select(hashes).where(hashes.c.id.in_(part))):
+            rows[one.id] = one
+    for part in _parts({row.medium for row in rows.values()}):
+        for medium in connection.execute(select(media).where(media.c.id.in_(part), others)):
+            about[medium.id] = medium
+    return [
+        Match(
+            "part" if row.part else "picture",
+            about[row.medium],
+            mark=hit.mark,
+            turn=hit.turn,
+            distance=hit.distance,
+            seconds=row.seconds,
+        )
+        for hit in hits
+        if (row := rows.get(hit.row)) is not None and row.medium in about
+    ]
+
+
+def _sighting(row: Row[Any], match: Match) -> Sighting:
+    return Sighting(
+        origin=row.origin,
+        how=match.how,
+        distance=None if match.how == "bytes" else match.distance,
+        sha256=row.sha256,
+        kind=row.kind,
+        name=row.name,
+        source=row.source,
+        note=row.note,
+        job=row.job or "",
+        seen=day_of(row.seen),
+        turned=match.turned,
+        frames=match.frames,
+        of=match.of,
+        offset_seconds=match.offset_seconds,
+    )
+
+
+def _parts(numbers: Collection[int]) -> Iterable[list[int]]:
+    listed = sorted(numbers)
+    return (listed[first : first + _ROWS] for first in range(0, len(listed), _ROWS))
