@@ -7,7 +7,9 @@
    takes a `real` back to `uncertain`, and makes no `fake`.
 4. Credentials of a listed camera that hold take a `fake` back to `uncertain`. They never make a `real`: a
    camera also photographs screens.
-5. Credentials that do not hold raise nothing. What breaks them may be an edit, or only a resize on the way.
+5. What has the bytes of a file that was generated here or flagged decides `fake`; what only looks like one
+   takes a `real` back, since it may be a copy of it or what it was made from.
+6. Credentials that do not hold raise nothing. What breaks them may be an edit, or only a resize on the way.
 
 Weights are log odds, positive for fake, on the scale of the detector's own (at most 7 either way). They tell
 how much each finding counts among the others; the verdict comes from the rules, not from their sum.
@@ -21,11 +23,14 @@ from dataclasses import dataclass
 from evidence.verdict import DecidedBy, Finding, Reason, Verdict
 from provenance.credentials import CAPTURED, COMPOSED, GENERATED, Credentials, declared_source
 from provenance.examine import Declared
+from provenance.seen import Origin, Seen, Sighting, rate_words, sighting_words
 from provenance.watermark.detect import Mark
 from provenance.words import claim_words, credentials_sentence, signer_words, source_sentence
 
 SIGNED, SIGNED_BY_ANYONE, CLAIMED, CAMERA = 7.0, 4.0, 2.0, -2.0
-MOST_FINDINGS = 10
+KNOWN, RESEMBLES = 7.0, 3.0
+_FORGED: tuple[Origin, ...] = ("generated", "flagged")
+MOST_FINDINGS, MOST_SIGHTINGS = 10, 5
 
 _ANYONE = "Anyone can write or remove such a claim: it is never proof."
 _WATERMARKED = "It carries the watermark that this installation puts into what it generates"
@@ -65,6 +70,35 @@ def fuse(
         )
         return Fused("uncertain", Reason("credentials_against_pixels", message.replace("  ", " ")))
     return Fused(verdict, reason)
+
+
+def fuse_seen(fused: Fused, seen: Seen) -> Fused:
+    """The rule for the registry, which is asked after all else; `fused` is what the others say."""
+    forged = [one for one in seen.sightings if one.origin in _FORGED]
+    same = next((one for one in forged if one.how == "bytes"), None)
+    if same is not None and fused.decided_by == "detector":
+        return Fused("fake", Reason("known", sighting_words(same)), "registry")
+    if forged and fused.verdict == "real":
+        message = (
+            f"The pixels read as real, but: {sighting_words(forged[0])} This may be a copy of that, or what "
+            "it was made from. Compare the two."
+        )
+        return Fused("uncertain", Reason("resembles_known", message))
+    return fused
+
+
+def seen_findings(seen: Seen) -> tuple[Finding, ...]:
+    """The sightings as evidence, the surest first."""
+    return tuple(
+        Finding("registry", sighting_words(one), _weight_of(one), rate_words(one))
+        for one in seen.sightings[:MOST_SIGHTINGS]
+    )
+
+
+def _weight_of(sighting: Sighting) -> float:
+    if sighting.origin not in _FORGED:
+        return 0.0
+    return KNOWN if sighting.how == "bytes" else RESEMBLES
 
 
 def findings_of(declared: Declared | None, mark: Mark | None = None) -> tuple[Finding, ...]:

@@ -1,27 +1,26 @@
 """Media that pass through a worker or a command are looked up in the registry, and then entered into it.
 
-What was seen before becomes evidence without weight in the report: no verdict looks at it.
+What was seen before becomes evidence in the report, and decides where `fusion.py` says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from evidence.errors import NoSuchJob
-from evidence.verdict import Finding
+from evidence.verdict import Reason, Report
 from exports.making import GLIMPSES_PER_SECOND, Made
 from provenance.perceptual import NO_MARKS, Fingerprint, film, fingerprint
 from provenance.registry import Entry, Registry
-from provenance.seen import Origin, Seen, rate_words, sighting_words
+from provenance.seen import Origin, Seen
+from worker.fusion import Fused, fuse_seen, seen_findings
 from worker.jobs.engine import reading, translated, writing
-
-MOST_FINDINGS = 5
 
 
 @dataclass(frozen=True)
@@ -81,15 +80,28 @@ def tell(known: Sequence[Known], seen: Sequence[Seen]) -> None:
         if one.report is not None:
             report = one.report
             report["provenance"] = {**report["provenance"], "near_duplicates": found.rows()}
-            report["evidence"] = [*report["evidence"], *(asdict(finding) for finding in findings_of(found))]
+            report["evidence"] = [*report["evidence"], *(asdict(finding) for finding in seen_findings(found))]
+            report.update(asdict(_fused(report, found)))
 
 
-def findings_of(seen: Seen) -> tuple[Finding, ...]:
-    """The sightings as evidence, the surest first."""
-    return tuple(
-        Finding("registry", sighting_words(one), 0.0, rate_words(one))
-        for one in seen.sightings[:MOST_FINDINGS]
+def told(report: Report, seen: Seen) -> Report:
+    """The same for a report that was not yet made plain."""
+    fused = _fused({"verdict": report.verdict, "decided_by": report.decided_by, "reason": None}, seen)
+    return replace(
+        report,
+        provenance={**report.provenance, "near_duplicates": seen.rows()},
+        evidence=(*report.evidence, *seen_findings(seen)),
+        verdict=fused.verdict,
+        reason=fused.reason or report.reason,
+        decided_by=fused.decided_by,
     )
+
+
+def _fused(report: Mapping[str, Any], seen: Seen) -> Fused:
+    """What the report says after the registry; a medium without a verdict gets none by it."""
+    reason = None if report["reason"] is None else Reason(**report["reason"])
+    before = Fused(report["verdict"], reason, report.get("decided_by", "detector"))
+    return fuse_seen(before, seen) if before.verdict else before
 
 
 def _entry(known: Known, tenant: str, job: str | None) -> Entry:

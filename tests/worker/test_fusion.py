@@ -10,8 +10,21 @@ from evidence.verdict import Reason, Verdict
 from provenance.credentials import Action, Credentials, Ingredient, Manifest, Problem, Signer, State
 from provenance.examine import Declared
 from provenance.metadata.claims import Claim
+from provenance.seen import How, Origin, Seen, Sighting
 from provenance.watermark.detect import Mark
-from worker.fusion import CAMERA, CLAIMED, SIGNED, SIGNED_BY_ANYONE, findings_of, fuse
+from worker.fusion import (
+    CAMERA,
+    CLAIMED,
+    KNOWN,
+    RESEMBLES,
+    SIGNED,
+    SIGNED_BY_ANYONE,
+    Fused,
+    findings_of,
+    fuse,
+    fuse_seen,
+    seen_findings,
+)
 
 WORDS: tuple[Verdict, ...] = ("fake", "real", "uncertain")
 BROKEN = (Problem("assertion.dataHash.mismatch"),)
@@ -152,6 +165,37 @@ def test_our_own_watermark_decides_and_its_absence_says_nothing(word: Verdict) -
     absent = Mark(False, 0.3)
     assert fuse(word, PIXELS, None, absent).verdict == word
     assert findings_of(None, absent) == ()
+
+
+def sighting(origin: Origin, how: How) -> Sighting:
+    distance = None if how == "bytes" else 8
+    return Sighting(
+        origin, how, distance, "ab" * 32, "image", "a.png", "dots@1", "", "", "2026-11-25T00:00:00Z"
+    )
+
+
+@pytest.mark.parametrize("origin", ["generated", "flagged"])
+def test_a_known_forgery_decides_by_its_bytes_and_takes_real_back_by_its_looks(origin: Origin) -> None:
+    same, alike = Seen((sighting(origin, "bytes"),)), Seen((sighting(origin, "picture"),))
+    for word in WORDS:
+        fused = fuse_seen(Fused(word, PIXELS), same)
+        assert (fused.verdict, fused.decided_by) == ("fake", "registry")
+        assert fused.reason is not None
+        assert "This very file was" in fused.reason.message
+        assert fuse_seen(Fused(word, PIXELS), alike).verdict == ("uncertain" if word == "real" else word)
+    assert [finding.weight for finding in seen_findings(same)] == [KNOWN]
+    assert [finding.weight for finding in seen_findings(alike)] == [RESEMBLES]
+    declared_before = Fused("fake", PIXELS, "c2pa")
+    assert fuse_seen(declared_before, same) == declared_before
+
+
+@pytest.mark.parametrize("origin", ["scanned", "imported"])
+@pytest.mark.parametrize("how", ["bytes", "picture"])
+def test_what_was_only_seen_before_decides_nothing(origin: Origin, how: How) -> None:
+    seen = Seen((sighting(origin, how),))
+
+    assert all(fuse_seen(Fused(word, PIXELS), seen) == Fused(word, PIXELS) for word in WORDS)
+    assert [finding.weight for finding in seen_findings(seen)] == [0.0]
 
 
 def test_a_file_that_says_nothing_changes_nothing() -> None:

@@ -33,14 +33,12 @@ class Memory:
 
     def scanned(self, scanned: Scanned) -> Scanned:
         """A scan whose report says where its medium was seen before."""
-        from worker.remembering import findings_of, known_scan
+        from worker.remembering import known_scan, told
 
         report = scanned.report
         known = known_scan(report.to_dict(), scanned.fingerprint) if self._registry else ()
         for seen in self._remember(known):
-            provenance = {**report.provenance, "near_duplicates": seen.rows()}
-            evidence = (*report.evidence, *findings_of(seen))
-            return replace(scanned, report=replace(report, provenance=provenance, evidence=evidence))
+            return replace(scanned, report=told(report, seen))
         return scanned
 
     def made(self, known: Known) -> None:

@@ -39,6 +39,8 @@ def quotable(report: Report) -> str:
             f"This {thing} is declared as generated or altered by a machine, in Content Credentials that "
             f"hold. By its pixels alone: {chance}."
         )
+    if report.decided_by == "registry":
+        return f"This very file is known here as a forgery. By its pixels alone: {chance}."
     if report.decided_by == "watermark":
         return (
             f"This {thing} carries the watermark of what was generated here. By its pixels alone: {chance}."
@@ -59,6 +61,8 @@ def caution(report: Report) -> str:
             f"This rests on the word of whoever signed the {thing}, not on its pixels. A signer whom no "
             f"trust list knows may be anybody, also somebody who wants a genuine {thing} to look forged."
         )
+    if report.decided_by == "registry":
+        return "This rests on the memory of this installation: the file was generated or flagged here before."
     if report.decided_by == "watermark":
         return (
             f"This says that the {thing}, or one that it was made from, was generated or altered by this "
