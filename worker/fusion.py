@@ -34,6 +34,7 @@ MOST_FINDINGS, MOST_SIGHTINGS = 10, 5
 
 _ANYONE = "Anyone can write or remove such a claim: it is never proof."
 _WATERMARKED = "It carries the watermark that this installation puts into what it generates"
+_BOUND = "a picture that does not carry it does as well no more often than that."
 _UNLISTED = "No trust list knows the signer, so anybody may have signed it."
 
 
@@ -103,7 +104,11 @@ def _weight_of(sighting: Sighting) -> float:
 
 def findings_of(declared: Declared | None, mark: Mark | None = None) -> tuple[Finding, ...]:
     """The evidence beside the pixels, weighed: watermark, credentials, claims of a machine's part in it."""
-    found = [Finding("watermark", f"{_WATERMARKED}.", SIGNED, _chance(mark))] if mark and mark.present else []
+    found = (
+        [Finding("watermark", f"{_WATERMARKED}.", SIGNED, f"{_chance(mark)}: {_BOUND}")]
+        if mark and mark.present
+        else []
+    )
     return (*found, *(_findings(declared) if declared is not None else ()))[:MOST_FINDINGS]
 
 
@@ -122,7 +127,7 @@ def _findings(declared: Declared) -> Iterator[Finding]:
 
 
 def _chance(mark: Mark) -> str:
-    return f"a picture without it does as well at most once in {1 / max(mark.p_value, 1e-300):.0e}"
+    return f"p ≤ {mark.p_value:.0e}"
 
 
 def _weight(credentials: Credentials) -> float:
