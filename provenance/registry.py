@@ -49,6 +49,11 @@ class Entry:
     fingerprint: Fingerprint = field(default_factory=Fingerprint)
 
 
+def storable(text: str) -> str:
+    """A text as a database holds it: without NUL, and without the halves of characters in some file names."""
+    return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 class Registry:
     """The registry in one database; safe for several threads."""
 
@@ -143,8 +148,9 @@ class Registry:
 
 
 def _row(entry: Entry, now: float) -> dict[str, Any]:
-    names = ("tenant", "origin", "sha256", "kind", "name", "source", "note", "job")
-    return {**{name: getattr(entry, name) for name in names}, "seen": now}
+    names = ("tenant", "origin", "sha256", "kind", "source", "job")
+    said = {name: storable(getattr(entry, name)) for name in ("name", "note")}
+    return {**{name: getattr(entry, name) for name in names}, **said, "seen": now}
 
 
 def _same(entry: Entry) -> Any:

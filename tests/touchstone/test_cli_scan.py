@@ -284,8 +284,9 @@ def test_a_file_twice_is_scanned_once(touchstone: Touchstone, media: Path) -> No
 
 
 def test_two_scans_of_the_same_give_the_same_report_alone_or_in_company(
-    touchstone: Touchstone, media: Path
+    touchstone: Touchstone, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("TOUCHSTONE_REGISTRY", "false")  # what is remembered is another report the second time
     together = touchstone("scan", media, "--json", "--jobs", "2").json
 
     for report in together:

@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, update
 
+from provenance.registry import storable
 from provenance.transparency.entries import entries_of
 from worker.jobs.cutting import PART, part_ended_in
 from worker.jobs.engine import reading, translated, writing
@@ -264,7 +265,7 @@ def _storable(result: Plain) -> tuple[str, Plain]:
 
 def _whole(value: Any) -> Any:
     if isinstance(value, str):
-        return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return storable(value)
     if isinstance(value, Mapping):
         return {_whole(name): _whole(inside) for name, inside in value.items()}
     if isinstance(value, list | tuple):
