@@ -23,12 +23,12 @@ from sqlalchemy import (
 metadata = MetaData()
 
 # SQLite counts rows by itself only in columns declared INTEGER.
-_Count = BigInteger().with_variant(Integer, "sqlite")
+Count = BigInteger().with_variant(Integer, "sqlite")
 
 media = Table(
     "registry_media",
     metadata,
-    Column("id", _Count, primary_key=True, autoincrement=True),
+    Column("id", Count, primary_key=True, autoincrement=True),
     Column("tenant", String(64), nullable=False),
     Column("origin", String(16), nullable=False),
     Column("sha256", String(64), nullable=False),  # empty where a list gives only a hash of the picture
@@ -47,7 +47,7 @@ media = Table(
 hashes = Table(
     "registry_hashes",
     metadata,
-    Column("id", _Count, primary_key=True, autoincrement=True),
+    Column("id", Count, primary_key=True, autoincrement=True),
     Column("medium", BigInteger, ForeignKey("registry_media.id", ondelete="CASCADE"), nullable=False),
     Column("tenant", String(64), nullable=False),
     Column("pdq", LargeBinary(32), nullable=False),

@@ -125,13 +125,9 @@ def status(
 @group.command()
 def results(
     batch: BatchId,
-    csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A row a medium; - is standard output.")
-    ] = None,
+    csv: options.RowsCsv = None,
     jsonl: options.Jsonl = None,
-    parquet: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The table with types; needs touchstone[archives].")
-    ] = None,
+    parquet: options.Parquet = None,
     fail_on: options.FailOn = None,
 ) -> None:
     """Write what came of the media of a batch that have ended, in the order they were submitted.

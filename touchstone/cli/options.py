@@ -17,6 +17,10 @@ Keyframes = Annotated[bool, typer.Option("--keyframes", help="Only the key frame
 MaxFrames = Annotated[int | None, typer.Option(metavar="N", min=1, help="At most so many frames a video.")]
 FailOn = Annotated[Literal["fake"] | None, typer.Option(help="Exit with 10 when a medium has this verdict.")]
 Jsonl = Annotated[Path | None, typer.Option(metavar="FILE", help="A report a line; - is standard output.")]
+RowsCsv = Annotated[Path | None, typer.Option(metavar="FILE", help="A row a medium; - is standard output.")]
+Parquet = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The table with types; needs touchstone[archives].")
+]
 Progress = Annotated[
     Literal["auto", "json", "none"], typer.Option(help="A bar, JSON lines on standard error, or nothing.")
 ]

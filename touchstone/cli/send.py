@@ -48,13 +48,9 @@ def send(
     every: options.Every = None,
     keyframes: options.Keyframes = False,
     max_frames: options.MaxFrames = None,
-    csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A row a medium; - is standard output.")
-    ] = None,
+    csv: options.RowsCsv = None,
     jsonl: options.Jsonl = None,
-    parquet: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The table with types; needs touchstone[archives].")
-    ] = None,
+    parquet: options.Parquet = None,
     retry: Annotated[
         bool, typer.Option("--retry", help="Try once more what failed for a cause that may pass.")
     ] = False,

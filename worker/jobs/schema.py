@@ -24,9 +24,6 @@ from provenance import registry_tables
 
 metadata = MetaData()
 
-# SQLite counts rows by itself only in columns declared INTEGER.
-_Count = BigInteger().with_variant(Integer, "sqlite")
-
 jobs = Table(
     "jobs",
     metadata,
@@ -52,7 +49,7 @@ jobs = Table(
 shards = Table(
     "shards",
     metadata,
-    Column("id", _Count, primary_key=True, autoincrement=True),
+    Column("id", registry_tables.Count, primary_key=True, autoincrement=True),
     Column("job", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
     Column("position", Integer, nullable=False),
     Column("tenant", String(64), nullable=False),
@@ -81,7 +78,7 @@ shards = Table(
 events = Table(
     "events",
     metadata,
-    Column("seq", _Count, primary_key=True, autoincrement=True),
+    Column("seq", registry_tables.Count, primary_key=True, autoincrement=True),
     Column("job", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
     Column("at", Float, nullable=False),
     Column("kind", String(32), nullable=False),
@@ -162,7 +159,7 @@ deliveries = Table(
 log_entries = Table(
     "log_entries",
     metadata,
-    Column("id", _Count, primary_key=True, autoincrement=True),
+    Column("id", registry_tables.Count, primary_key=True, autoincrement=True),
     Column("position", BigInteger, unique=True),
     Column("media_sha256", String(64), nullable=False),
     Column("report_sha256", String(64), nullable=False),  # of a generation, that of its origin
