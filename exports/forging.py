@@ -35,7 +35,8 @@ from generators.expressions import EXPRESSIONS
 
 STRIP = 0.25  # the share of a picture that an outpainted twin has made anew, on one side
 
-OnFile = Callable[[str], None]
+# Told of each forgery by its row; its pixels if it was made now, None if an earlier run left it.
+OnFile = Callable[[Row, Pixels | None], None]
 OnFailed = Callable[[Path, MediaError], None]
 FindFace = Callable[[Pixels], Box | None]
 
@@ -112,11 +113,12 @@ def forge(
             work = _Work(GeneratorSession(entry, threads=threads), seed, limits, find_face)
             for real in usable:
                 name = f"fake/{entry.name}/{real.stem}"
-                if not _there(folder, name, entry.sha256):
-                    _write_fake(folder, work, real, name, mark)
+                row, pixels = _there(folder, name, entry.sha256), None
+                if row is None:
+                    row, pixels = _write_fake(folder, work, real, name, mark)
                 made += 1
                 if on_file is not None:
-                    on_file(name)
+                    on_file(row, pixels)
     return made
 
 
@@ -171,7 +173,7 @@ def _keep_real(
     return True
 
 
-def _write_fake(folder: Folder, work: _Work, real: Real, name: str, mark: Mark | None) -> None:
+def _write_fake(folder: Folder, work: _Work, real: Real, name: str, mark: Mark | None) -> tuple[Row, Pixels]:
     delivery = _delivered(real, work.seed, work.limits)
     edited, words = work(real, delivery.pixels)
     entry = work.session.entry
@@ -192,7 +194,9 @@ def _write_fake(folder: Folder, work: _Work, real: Real, name: str, mark: Mark |
     origin |= {"marks": []} if mark is None else mark.row(width, height)
     pixels = edited.pixels if mark is None else mark.touch(edited.pixels)
     finish = None if mark is None else partial(mark, parent=real.path if work.image else None)
-    folder.add(name, f".{delivery.extension}", delivery.encode(pixels), origin, mask=made, finish=finish)
+    content = delivery.encode(pixels)
+    path = folder.add(name, f".{delivery.extension}", content, origin, mask=made, finish=finish)
+    return folder.rows[path], pixels
 
 
 def _common(real: Real, delivery: Delivery, seed: int) -> Row:
@@ -214,13 +218,11 @@ def _delivered(real: Real, seed: int, limits: DecodeLimits | None) -> Delivery:
     return deliver(published, None, _rng(seed, real.stem, "crop"), limits)
 
 
-def _there(folder: Folder, name: str, model: str) -> bool:
-    """Whether an earlier run of the same model has already made this one."""
-    rows = (folder.rows.get(f"{name}.{extension}") for extension in ("jpg", "png"))
-    return any(
-        row is not None and row.get("model_sha256") == model and (folder.path / row["path"]).is_file()
-        for row in rows
-    )
+def _there(folder: Folder, name: str, model: str) -> Row | None:
+    """The row of this one if an earlier run of the same model has already made it."""
+    rows = (folder.rows.get(f"{name}.{extension}", {}) for extension in ("jpg", "png"))
+    made = (row for row in rows if row.get("model_sha256") == model)
+    return next((row for row in made if (folder.path / row["path"]).is_file()), None)
 
 
 def _drawn_conditions(rng: np.random.Generator, slots: dict[str, Slot]) -> tuple[Row, Feeds]:

@@ -96,6 +96,14 @@ class Registry:
             known=bool(fingerprint.marks),
         )
 
+    def holds(self, tenant: str, origin: Origin, sha256: str) -> bool:
+        """Whether these bytes are entered as of this origin, for this tenant."""
+        wanted = select(media.c.id).where(
+            media.c.sha256 == sha256, media.c.tenant == tenant, media.c.origin == origin
+        )
+        with self._reading() as connection:
+            return connection.execute(wanted.limit(1)).first() is not None
+
     def remove(self, tenant: str, sha256: str) -> int:
         """Forget what has these bytes, however it came in; how many entries."""
         return self._remove(media.c.tenant == tenant, media.c.sha256 == sha256)

@@ -33,3 +33,8 @@ def write_picture(path: Path, lean: float, *, side: int = 128) -> Path:
     """A picture on which the colour detector's logit is about `lean`."""
     assert cv2.imwrite(str(path), picture(side, side, lean=lean)[:, :, ::-1])
     return path
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    """The manifest of a folder of forgeries."""
+    return [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]

@@ -14,9 +14,11 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from evidence.errors import NoSuchJob
+from evidence.medium import Pixels, Sampling
+from evidence.sandbox import DecoderPool
 from evidence.verdict import Reason, Report
 from exports.making import GLIMPSES_PER_SECOND, Made
-from provenance.perceptual import NO_MARKS, Fingerprint, film, fingerprint
+from provenance.perceptual import NO_MARKS, Fingerprint, Sketch, film, fingerprint
 from provenance.registry import Entry, Registry
 from provenance.seen import Origin, Seen
 from worker.fusion import Fused, fuse_seen, seen_findings
@@ -60,6 +62,21 @@ def known_made(made: Made, name: str, sha256: str) -> Known:
     if made.shown:
         return Known(sha256, fingerprint(made.shown[-1]), "image", name, source)
     return Known(sha256, film(made.glimpses, GLIMPSES_PER_SECOND), "video", name, source)
+
+
+def known_forgery(row: Mapping[str, Any], pixels: Pixels) -> Known:
+    """A picture of a folder of forgeries, by its row in the manifest, to be remembered."""
+    source = f"{row['generator']}@{row['version']}"
+    return Known(row["sha256"], fingerprint(pixels), "image", row["path"], source)
+
+
+def look(pool: DecoderPool, path: str, sampling: Sampling) -> Known:
+    """What a file is known by. Raises MediaError."""
+    with pool.open(path, sampling) as medium:
+        sketch = Sketch(medium.info)
+        for frame in medium.frames():
+            sketch.add(frame)
+        return Known(medium.info.sha256, sketch.fingerprint, medium.info.kind, path)
 
 
 def remember(

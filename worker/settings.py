@@ -105,7 +105,8 @@ class Settings(BaseSettings):
     s3_endpoint: str = Field("", description="the address of an S3 that is not Amazon's, such as MinIO's")
 
     transparency_log: bool = Field(
-        True, description="whether the service's verdicts, and what it makes, go into the transparency log"
+        True,
+        description="whether the service's verdicts, and what is generated, go into the transparency log",
     )
     log_key: Path | None = Field(
         None,

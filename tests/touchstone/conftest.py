@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from evidence.video import write_video
-from tests import tiny_detector
+from tests import tiny_detector, tiny_generators
 from tests.command_line import Ran, Touchstone, write_picture
 from tests.tiny_detector import picture
 from touchstone.cli.guard import guarded
@@ -58,3 +60,22 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     leans = [-6.0] * 20 + [6.0] * 20 + [-6.0] * 20
     write_video(folder / "c-clip.mp4", [picture(64, 96, lean=x, seed=i) for i, x in enumerate(leans)], 10.0)
     return folder
+
+
+@pytest.fixture
+def workshop(touchstone: Touchstone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Touchstone:
+    """The command line with the tiny generators."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    tiny_generators.install(folder)
+    monkeypatch.setenv("TOUCHSTONE_MODELS", str(folder))
+    return touchstone
+
+
+@pytest.fixture
+def portrait(tmp_path: Path) -> Path:
+    """A mid-grey PNG of 96 x 80 with some noise."""
+    pixels = np.random.default_rng(0).integers(100, 140, (80, 96, 3), np.uint8)
+    path = tmp_path / "portrait.png"
+    assert cv2.imwrite(str(path), pixels)
+    return path

@@ -16,6 +16,8 @@ from touchstone.cli.guard import Interrupted, patient_interrupts
 from touchstone.cli.skipped import Skipped
 
 if TYPE_CHECKING:
+    from evidence.medium import Pixels
+    from exports.manifest import Row
     from exports.registry import ModelEntry, Registry
 
 
@@ -45,16 +47,18 @@ def forge(
     samples as there are reals, each in the size and the delivery of one of them; `touchstone lint`
     says of those that they show other things. Needs no torch. The same command goes on where it was
     interrupted; another seed needs another folder. The forgeries say that they were generated, in
-    XMP, Content Credentials and pixels, which tells them from their reals: a detector is trained and tested
-    on --unmarked ones. Exit code 1 when some pictures could not be read;
-    those are named and left out.
+    XMP, Content Credentials and pixels, and are entered in the registry, which tells them from their
+    reals: a detector is trained and tested on --unmarked ones. The transparency log has all of them.
+    Exit code 1 when some pictures could not be read; those are named and left out.
 
     Example: `touchstone forge --reals photos/ --systems all --unmarked --out forged/ --count 200`
     """
     from exports.forging import forge as forge_all
     from exports.forging import reals_in
     from exports.making import face_square
+    from touchstone.cli.recording import recording
     from worker.marking import Marking
+    from worker.remembering import known_forgery
     from worker.scanner import installed_models
     from worker.settings import load_settings
 
@@ -66,9 +70,15 @@ def forge(
     entries, chosen = _entries(installed_models(settings), systems), reals_in(reals, count)
     with (
         patient_interrupts(),
+        recording(settings, remembered=not unmarked) as record,
         Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress,
     ):
         task = progress.add_task("forgeries", total=len(entries) * len(chosen))
+
+        def keep(row: Row, pixels: Pixels | None) -> None:
+            record.made(row, lambda: known_forgery(row, _pixels(out, row) if pixels is None else pixels))
+            progress.advance(task)
+
         try:
             made = forge_all(
                 chosen,
@@ -77,7 +87,7 @@ def forge(
                 seed=seed,
                 find_face=face_square(settings.faces),
                 marks=None if unmarked else partial(Marking, settings, unmarked=False),
-                on_file=lambda name: progress.advance(task),
+                on_file=keep,
                 on_failed=skipped.add,
                 threads=settings.threads,
                 limits=settings.limits,
@@ -86,6 +96,13 @@ def forge(
             raise Interrupted("The same command goes on from here.") from None
     print(f"{made} forgeries by {len(entries)} generators of {len(chosen) - skipped.count} reals in {out}")
     raise typer.Exit(skipped.exit_code)
+
+
+def _pixels(out: Path, row: Row) -> Pixels:
+    """A forgery of an earlier run, as it was written."""
+    from evidence.image import decode_image
+
+    return decode_image(out / row["path"])[1]
 
 
 def _entries(installed: Registry, systems: str) -> list[ModelEntry]:

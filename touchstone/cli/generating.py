@@ -22,7 +22,7 @@ from exports.runtime import GeneratorSession
 from exports.wishes import Asked
 from touchstone.cli.guard import NOTHING_DONE, Interrupted, patient_interrupts
 from touchstone.cli.inputs import Input, expand
-from touchstone.cli.known import remembering
+from touchstone.cli.recording import recording
 from touchstone.cli.skipped import Skipped
 from worker.marking import Marking
 from worker.remembering import known_made
@@ -46,7 +46,7 @@ def run(system: str, asked: Asked, out: Path, *, unmarked: bool = False) -> int:
     with (
         patient_interrupts(),
         Folder(out, kept) as folder,
-        remembering(settings) as memory,
+        recording(settings) as record,
         Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress,
     ):
         task = progress.add_task("files", total=files)
@@ -59,8 +59,8 @@ def run(system: str, asked: Asked, out: Path, *, unmarked: bool = False) -> int:
                 finish = partial(marking, parent=Path(parent) if parent else None)
                 name = folder.add(made.stem, made.suffix, made.content, origin, mask=made.mask, finish=finish)
                 print(out / name)
-                if settings.registry:
-                    memory.made(known_made(made, name, folder.rows[name]["sha256"]))
+                row = folder.rows[name]
+                record.made(row, partial(known_made, made, name, row["sha256"]))
                 pictures += made.shown if asked.grid and len(pictures) < MOST_IN_GRID else ()
                 done += 1
                 progress.update(task, completed=done)

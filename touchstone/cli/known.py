@@ -1,4 +1,4 @@
-"""The registry for commands without a server: what they scan and make, for the tenant of this machine.
+"""The registry for commands without a server: what they scan, for the tenant of this machine.
 
 A registry that cannot be used is said once, and nothing is remembered: the command's own work goes on.
 """
@@ -40,11 +40,6 @@ class Memory:
         for seen in self._remember(known):
             return replace(scanned, report=told(report, seen))
         return scanned
-
-    def made(self, known: Known) -> None:
-        """Remember a file that a generator made."""
-        if self._registry:
-            self._remember((known,))
 
     def _remember(self, known: tuple[Known, ...]) -> list[Seen]:
         from worker.remembering import remember

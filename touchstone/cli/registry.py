@@ -86,40 +86,29 @@ def flag(
 
     Example: `touchstone registry flag hoax.jpg --note "staged, see report 12"`
     """
-    from evidence.sandbox import DecoderPool
     from provenance.registry import Entry
-    from touchstone.cli.inputs import expand
-    from touchstone.cli.trace import look
+    from touchstone.cli.looking import looked_at
     from worker.settings import load_settings
 
-    settings, skipped = load_settings(), Skipped()
-    items = expand(files)
-    if not items:
-        raise UsageError("There is no medium in what was named.", "Name pictures or videos.")
-    with opened(settings) as registry, DecoderPool(settings.limits, workers=1) as pool:
-        for item in items:
-            try:
-                if item.problem:
-                    raise item.problem
-                seen = look(pool, settings, item.path)
-            except MediaError as error:
-                skipped.add(item.path, error)
+    settings, skipped, flagged = load_settings(), Skipped(), 0
+    with opened(settings) as registry:
+        for path, seen in looked_at(files, settings):
+            if isinstance(seen, MediaError):
+                skipped.add(path, seen)
                 continue
-            registry.enter(
-                [
-                    Entry(
-                        tenant,
-                        "flagged",
-                        seen.sha256,
-                        kind=seen.kind,
-                        name=Path(item.path).name,
-                        note=note,
-                        fingerprint=seen.fingerprint,
-                    )
-                ]
+            entry = Entry(
+                tenant,
+                "flagged",
+                seen.sha256,
+                kind=seen.kind,
+                name=Path(path).name,
+                note=note,
+                fingerprint=seen.fingerprint,
             )
-            print(f"{item.path}: flagged")
-    raise typer.Exit(NOTHING_DONE if skipped.count == len(items) else skipped.exit_code)
+            registry.enter([entry])
+            flagged += 1
+            print(f"{path}: flagged")
+    raise typer.Exit(skipped.exit_code if flagged else NOTHING_DONE)
 
 
 @group.command()

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evidence.errors import UsageError
+from evidence.errors import MediaError
 from touchstone.cli.guard import NOTHING_DONE
 from touchstone.cli.known import TENANT
 from touchstone.cli.skipped import Skipped
 
 if TYPE_CHECKING:
-    from evidence.errors import MediaError
-    from evidence.sandbox import DecoderPool
-    from provenance.perceptual import Fingerprint
     from provenance.seen import Seen
-    from worker.settings import Settings
 
 UNSEEN = 4
-
-
-@dataclass(frozen=True)
-class Looked:
-    """A file as the registry knows it."""
-
-    sha256: str
-    kind: str
-    fingerprint: Fingerprint
 
 
 def register(app: typer.Typer) -> None:
@@ -56,49 +42,29 @@ def trace(
     Exit codes: 0 every file was seen before, 1 some could not be read, 2 wrong usage, 3 none could, 4 a file
     was never seen.
     """
-    from evidence.errors import MediaError
-    from evidence.sandbox import DecoderPool
-    from touchstone.cli.inputs import expand
+    from touchstone.cli.looking import looked_at
     from touchstone.cli.registry import opened
     from worker.settings import load_settings
 
     settings, skipped = load_settings(), Skipped()
-    items = expand(files)
-    if not items:
-        raise UsageError("There is no medium in what was named.", "Name pictures or videos.")
     rows: list[dict[str, Any]] = []
     unseen = 0
-    with opened(settings) as registry, DecoderPool(settings.limits, workers=1) as pool:
-        for item in items:
-            try:
-                if item.problem:
-                    raise item.problem
-                file = look(pool, settings, item.path)
-            except MediaError as error:
-                skipped.add(item.path, error)
-                rows.append(_failed(item.path, error))
+    with opened(settings) as registry:
+        for path, file in looked_at(files, settings):
+            if isinstance(file, MediaError):
+                skipped.add(path, file)
+                rows.append(_failed(path, file))
                 continue
             seen = registry.trace(tenant, file.sha256, file.fingerprint)
             unseen += not seen.sightings
-            rows.append({"path": item.path, "sha256": file.sha256, **seen.to_dict()})
+            rows.append({"path": path, "sha256": file.sha256, **seen.to_dict()})
             if not as_json:
-                print("\n".join(_lines(item.path, seen)))
+                print("\n".join(_lines(path, seen)))
     if as_json:
         print(json.dumps(rows[0] if len(files) == len(rows) == 1 else rows, indent=1))
     if skipped.count == len(rows):
         raise typer.Exit(NOTHING_DONE)
     raise typer.Exit(skipped.exit_code or (UNSEEN if unseen else 0))
-
-
-def look(pool: DecoderPool, settings: Settings, path: str) -> Looked:
-    """What a file is known by. Raises MediaError."""
-    from provenance.perceptual import Sketch
-
-    with pool.open(path, settings.sampling) as medium:
-        sketch = Sketch(medium.info)
-        for frame in medium.frames():
-            sketch.add(frame)
-        return Looked(medium.info.sha256, medium.info.kind, sketch.fingerprint)
 
 
 def _lines(path: str, seen: Seen) -> list[str]:
