@@ -12,10 +12,11 @@ import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from types import TracebackType
+from typing import BinaryIO
 
 from evidence.children import Child, Session, Zygote
 from evidence.decode import DecodedMedium, decode
@@ -97,13 +98,17 @@ class DecoderPool:
 
         Raises the `MediaError` that names why it says nothing.
         """
-        assert self._reader is not None, "the pool was given no reader"
         with ExitStack() as files:
             opened = [files.enter_context(open_media(name, self._limits)) for name in (path, *beside)]
-            if self._inline:
-                self._reads = self._reads or reader_of(self._reader.target, self._reader.arguments)
-                return self._reads(opened, os.fspath(path))
-            return inquire(self._take_child(), opened, os.fspath(path), self._settle, limits=self._limits)
+            return self.ask(opened, os.fspath(path))
+
+    def ask(self, files: Sequence[BinaryIO], name: str) -> Message:
+        """The same of files that are open, the medium first; a socket among them reaches the reader too."""
+        assert self._reader is not None, "the pool was given no reader"
+        if self._inline:
+            self._reads = self._reads or reader_of(self._reader.target, self._reader.arguments)
+            return self._reads(files, name)
+        return inquire(self._take_child(), files, name, self._settle, limits=self._limits)
 
     def stream(
         self, paths: Iterable[str | os.PathLike[str]], sampling: Sampling | None = None

@@ -117,6 +117,21 @@ def fitting_signature(signature: bytes, data: bytes, chain: bytes, algorithm: Al
     return signature
 
 
+def signature_by(pem: bytes, data: bytes, algorithm: Algorithm) -> bytes:
+    """The signature of a key that `key_pem` wrote, in the form of COSE."""
+    key = load_key(pem, None, of="the signing key")
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        size = (key.curve.key_size + 7) // 8
+        numbers = utils.decode_dss_signature(key.sign(data, ec.ECDSA(_HASHES[algorithm])))
+        return b"".join(number.to_bytes(size, "big") for number in numbers)
+    if isinstance(key, rsa.RSAPrivateKey):
+        salted = padding.PSS(padding.MGF1(_HASHES[algorithm]), _HASHES[algorithm].digest_size)
+        return key.sign(data, salted, _HASHES[algorithm])
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return key.sign(data)
+    raise SigningError("The signing key is of a kind that C2PA does not allow.", _KINDS)
+
+
 def algorithm_of(chain: bytes) -> Algorithm:
     """How a signature by the first certificate's key is made. Raises SigningError for a key C2PA forbids."""
     key = _first(chain).public_key()

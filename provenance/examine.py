@@ -59,17 +59,19 @@ def reader(trust: TrustStore, extra: Sequence[TrustList] = ()) -> Reader:
     return Reader("provenance.examine:Examiner", {"lists": lists, "revoked": sorted(trust.revoked())})
 
 
-def examine(pool: DecoderPool, path: str) -> Declared:
+def examine(pool: DecoderPool, path: str, sidecar: Path | None = None) -> Declared:
     """What a file, or its sidecar, declares; a pool that was given `reader`. Raises UnreadableMedia.
+
+    The sidecar is looked for beside the file unless it is named.
 
     A reading process that dies may have been killed for another reason than the file: it is asked again, and
     only what ends a second one too is the file's.
     """
     try:
         try:
-            said = _said(pool, path)
+            said = _said(pool, path, sidecar)
         except DecoderCrashed:
-            said = _said(pool, path)
+            said = _said(pool, path, sidecar)
     except EmptyMedia:
         return Declared()
     except (DecoderCrashed, DecodeTimeout, LimitExceeded) as error:
@@ -93,6 +95,6 @@ def sidecar_of(path: Path) -> Path | None:
     return None
 
 
-def _said(pool: DecoderPool, path: str) -> Message:
-    beside = sidecar_of(Path(path))
+def _said(pool: DecoderPool, path: str, sidecar: Path | None) -> Message:
+    beside = sidecar or sidecar_of(Path(path))
     return pool.read(path, *([] if beside is None else [beside]))

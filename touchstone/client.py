@@ -104,6 +104,22 @@ class Client:
         """The whole table of a batch: csv, jsonl or parquet."""
         return self._talk(talks.fetch(f"/v1/batches/{batch}/results.{kind}"))
 
+    def verify(self, medium: Medium, *, sidecar: Medium | None = None, name: str = "") -> Plain:
+        """What a medium says of itself: credentials, claims, watermark; nothing is kept."""
+        found: Plain = self._talk(talks.about("verify", medium, {"sidecar": sidecar}, {"name": name}))
+        return found
+
+    def trace(self, medium: Medium, *, name: str = "") -> Plain:
+        """Where a medium, or what looks like it, was seen before; nothing is kept."""
+        found: Plain = self._talk(talks.about("trace", medium, {}, {"name": name}))
+        return found
+
+    def sign(self, medium: Medium, *, parent: Medium | None = None, **fields: Any) -> bytes:
+        """A medium with the service's signature, or its sidecar; `what` is generated, edited or scanned."""
+        said = {"as" if key == "what" else key: value for key, value in fields.items()}
+        signed: bytes = self._talk(talks.about("sign", medium, {"parent": parent}, said))
+        return signed
+
     def rescan(self, **options: Any) -> Plain | None:
         """The batch of everything that another detector judged last; None where there is nothing."""
         return self._talk(talks.rescan(options))
@@ -227,6 +243,22 @@ class AsyncClient:
     async def results(self, batch: str, kind: str = "csv") -> bytes:
         """The whole table of a batch: csv, jsonl or parquet."""
         return await self._talk(talks.fetch(f"/v1/batches/{batch}/results.{kind}"))
+
+    async def verify(self, medium: Medium, *, sidecar: Medium | None = None, name: str = "") -> Plain:
+        """What a medium says of itself: credentials, claims, watermark; nothing is kept."""
+        found: Plain = await self._talk(talks.about("verify", medium, {"sidecar": sidecar}, {"name": name}))
+        return found
+
+    async def trace(self, medium: Medium, *, name: str = "") -> Plain:
+        """Where a medium, or what looks like it, was seen before; nothing is kept."""
+        found: Plain = await self._talk(talks.about("trace", medium, {}, {"name": name}))
+        return found
+
+    async def sign(self, medium: Medium, *, parent: Medium | None = None, **fields: Any) -> bytes:
+        """A medium with the service's signature, or its sidecar; `what` is generated, edited or scanned."""
+        said = {"as" if key == "what" else key: value for key, value in fields.items()}
+        signed: bytes = await self._talk(talks.about("sign", medium, {"parent": parent}, said))
+        return signed
 
     async def rescan(self, **options: Any) -> Plain | None:
         """The batch of everything that another detector judged last; None where there is nothing."""

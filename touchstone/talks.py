@@ -157,6 +157,14 @@ def rerun(scan: str, model: str) -> Talk[Plain]:
     return made
 
 
+def about(what: str, medium: Medium, others: Mapping[str, Medium | None], fields: Plain) -> Talk[Any]:
+    """Ask about a medium that is not kept: verify, trace or sign it."""
+    given = {"file": medium, **{name: one for name, one in others.items() if one is not None}}
+    files = [(name, _name_of(one), _data_of(one)) for name, one in given.items()]
+    form = {name: str(value) for name, value in fields.items() if value}
+    return (yield from ask(Call("POST", f"/v1/{what}", form=form, files=files)))
+
+
 def body_of(answer: httpx.Response) -> Any:
     """What an answer holds; raises ApiRefused."""
     kind = answer.headers.get("content-type", "").partition(";")[0]

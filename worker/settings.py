@@ -112,6 +112,16 @@ class Settings(BaseSettings):
         None,
         description="the file of the key that signs the log; empty: log/key in the data folder",
     )
+    signing: bool = Field(
+        False, description="whether the service signs media for keys of the scope `sign`, with its own key"
+    )
+    signing_cert: Path | None = Field(
+        None, description="the service's certificates for that; empty: this machine's development authority"
+    )
+    signing_key: Path | None = Field(None, description="the file of the key that belongs to them")
+    signing_command: str = Field(
+        "", description="a program that signs standard input instead of a key (a KMS)"
+    )
     registry: bool = Field(
         True,
         description="whether scanned and generated media are remembered, and traced when they come again",

@@ -150,6 +150,11 @@ def is_json(request: Request) -> bool:
     return _kind(request) == "application/json"
 
 
+def is_medium(request: Request) -> bool:
+    """Whether the body of a request is the medium itself."""
+    return _BARE.match(_kind(request)) is not None
+
+
 async def read_json(request: Request, desk: Desk) -> bytes:
     """The body of a request that is not a form; raises RequestTooLarge."""
     body = bytearray()
@@ -167,7 +172,7 @@ async def _read_scan(request: Request, desk: Desk, opened: ExitStack) -> Asked:
     stated = {name: value for name, value in request.query_params.items() if name in ScanForm.model_fields}
     if is_json(request):
         return await _named(request, desk, stated)
-    if _BARE.match(_kind(request)):
+    if is_medium(request):
         medium = await receive_body(request, desk.service.media, opened)
         asked, filename = _form(stated), ""
     else:

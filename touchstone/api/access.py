@@ -81,7 +81,8 @@ async def _open_to_all(service: Service) -> bool:
     return not service.locked
 
 
-READ, WRITE, ADMIN = Needs("read"), Needs("write"), Needs("admin")
+READ, WRITE, SIGN, ADMIN = Needs("read"), Needs("write"), Needs("sign"), Needs("admin")
 Reading = Annotated[Desk, Depends(READ)]
 Writing = Annotated[Desk, Depends(WRITE)]
+Signing = Annotated[Desk, Depends(SIGN)]
 Administering = Annotated[Desk, Depends(ADMIN)]

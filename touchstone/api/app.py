@@ -17,6 +17,7 @@ from touchstone.api import (
     health,
     log,
     models,
+    origins,
     problems,
     rescans,
     results,
@@ -31,9 +32,18 @@ from worker.jobs.store import JobStore
 from worker.media import MediaStore
 from worker.settings import Settings
 
-_PARTS = (scans, results, events, batches, rescans, generations, webhooks, log, models, health)
+_PARTS = (scans, results, events, batches, rescans, generations, webhooks, origins, log, models, health)
 STREAMED: frozenset[tuple[str, str]] = frozenset(
-    {("POST", "/v1/scans"), ("POST", "/v1/batches"), ("POST", "/scans")}
+    {
+        ("POST", "/v1/scans"),
+        ("POST", "/v1/batches"),
+        ("POST", "/scans"),
+        *(
+            ("POST", f"{room}/{what}")
+            for room in ("/v1", "/provenance")
+            for what in ("verify", "trace", "sign")
+        ),
+    }
 )
 
 
@@ -64,6 +74,7 @@ def create_app(
             if runner is not None:
                 await run_in_threadpool(runner.stop)
             await run_in_threadpool(service.intake.close)
+            await run_in_threadpool(service.origins.close)
             if store is None:
                 service.store.close()
 

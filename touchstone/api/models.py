@@ -61,6 +61,7 @@ class Limits(BaseModel):
     requests_per_minute: int
     jobs_per_day: int
     waiting_jobs: int
+    signing: bool
 
 
 class Usage(BaseModel):

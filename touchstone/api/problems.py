@@ -33,6 +33,7 @@ from evidence.errors import (
     RequestTooLarge,
     ScopeMissing,
     SettingsError,
+    SigningError,
     StoreError,
     StoreFull,
     StoreUnavailable,
@@ -68,6 +69,7 @@ STATUS: dict[type[TouchstoneError], int] = {
     RequestError: 400,
     NotThere: 404,
     RequestTooLarge: 413,
+    SigningError: 422,
     UsageError: 422,
 }
 _RETRY_SECONDS = 5

@@ -228,6 +228,47 @@ class Retried(BaseModel):
     retried: int
 
 
+class AboutForm(Taken):
+    """The field beside `file` in the form of a medium that is asked about."""
+
+    name: Name = ""
+
+
+class Asked(BaseModel):
+    """A medium that was asked about and is not kept."""
+
+    name: str
+    sha256: str
+    size_bytes: int
+
+
+class Verification(Asked):
+    """What a medium says of itself; `words` are the same in sentences.
+
+    `credentials` has the state and the manifest tree, each of `claims` is only a claim, and `watermark` is
+    null where nobody looked for one.
+    """
+
+    mime: str
+    credentials: dict[str, Any]
+    claims: list[dict[str, Any]]
+    watermark: dict[str, Any] | None
+    words: list[str]
+
+
+class Seen(Asked):
+    """Where a medium was seen before, the surest first; each sighting as in a report's `near_duplicates`.
+
+    `compared` counts the hashes it was compared with; `looked_for` is "bytes" where there is too little in
+    the picture to know it by more.
+    """
+
+    sightings: list[dict[str, Any]]
+    left_out: int
+    compared: int
+    looked_for: Literal["picture", "bytes"]
+
+
 class LogState(BaseModel):
     """The transparency log: its name, how many entries it has, their root, and the key that signs it."""
 

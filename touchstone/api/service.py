@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from anyio import CapacityLimiter
 from fastapi import Request
 
 from evidence.errors import NoSuchJob, NoSuchMedium
@@ -28,6 +29,8 @@ from worker.jobs.search import Search, count_states, find_jobs
 from worker.jobs.store import JobStore
 from worker.logbook import Logbook
 from worker.media import MediaStore
+from worker.origins import Origins
+from worker.remembering import open_registry
 from worker.settings import Settings
 from worker.sweeping import drop_unheld
 
@@ -61,6 +64,8 @@ class Service:
     quotas: Quotas = field(init=False)
     intake: Intake = field(init=False)
     logbook: Logbook = field(init=False)
+    origins: Origins = field(init=False)
+    asking: CapacityLimiter = field(init=False)
     locked: bool = False
     looked_at: float = float("-inf")
 
@@ -72,6 +77,8 @@ class Service:
         self.quotas = Quotas(self.settings, self.store)
         self.intake = Intake(self.store, self.media)
         self.logbook = Logbook(self.store.engine, self.settings)
+        self.origins = Origins(self.settings, open_registry(self.store.engine))
+        self.asking = CapacityLimiter(self.settings.decoders)
 
 
 def service_of(request: Request) -> Service:

@@ -25,7 +25,8 @@ def add(
     tenant: Annotated[str, typer.Argument(help="Whose jobs the key opens; a new name is a new tenant.")],
     name: Annotated[str, typer.Option(help="What it is for, to tell keys apart.")] = "",
     scope: Annotated[
-        list[str] | None, typer.Option(help="read, write or admin; once for each. Default: read and write.")
+        list[str] | None,
+        typer.Option(help="read, write, sign or admin; once for each. Default: read and write."),
     ] = None,
     days: Annotated[float | None, typer.Option(min=0, help="Void after so many days.")] = None,
 ) -> None:

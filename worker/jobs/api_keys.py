@@ -20,7 +20,7 @@ from worker.jobs.engine import reading, translated, writing
 from worker.jobs.schema import api_keys
 from worker.jobs.store import JobStore
 
-SCOPES = ("read", "write", "admin")
+SCOPES = ("read", "write", "sign", "admin")
 _FORM = re.compile(r"ts_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 _TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 # When a key was used last is written down at most so often.

@@ -70,6 +70,7 @@ def ask(http: httpx.Client, method: str, path: str, ids: dict[str, str]) -> http
         "/v1/batches": {"items": [{"sha256": ids["sha256"]}]},
         "/v1/generations": {"model": "cgan-mnist"},
         "/v1/webhooks": {"url": "https://blue.example/hook"},
+        **{f"/v1/{what}": {"sha256": ids["sha256"]} for what in ("verify", "trace", "sign")},
     }
     body = bodies.get(path, {}) if method in ("POST", "PUT", "PATCH") else None
     return http.request(method, path.format(**ids), json=body)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.api_service import Api
+from tests.command_line import write_picture
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
 ADDRESS = "http://127.0.0.1:8700"
@@ -27,7 +28,7 @@ def blocks(language: str) -> list[str]:
 @pytest.fixture
 def working(api: Api, tmp_path: Path) -> Iterator[Api]:
     """The service with a worker beside it, and a photo in the working directory."""
-    (tmp_path / "photo.jpg").write_bytes(b"a picture")
+    write_picture(tmp_path / "photo.jpg", 6)
     stop = threading.Event()
 
     def work() -> None:
@@ -46,7 +47,7 @@ def working(api: Api, tmp_path: Path) -> Iterator[Api]:
 
 def test_the_commands_of_the_page_do_what_it_says(working: Api, tmp_path: Path) -> None:
     scripts = blocks("sh")
-    assert len(scripts) == 5
+    assert len(scripts) == 6
     answers = []
     for script in scripts:
         run = subprocess.run(
@@ -63,7 +64,7 @@ def test_the_commands_of_the_page_do_what_it_says(working: Api, tmp_path: Path) 
             answer, end = decoder.raw_decode(text)
             answers.append(answer)
             text = text[end:].lstrip()
-    first, known, again, alone, batch, generation, filled, wider = answers
+    first, known, again, alone, batch, generation, filled, wider, *about = answers
     assert (first["state"], first["verdict"], first["client_ref"]) == ("done", "fake", "desk 4")
     assert known["scans"][0]["id"] == first["id"]
     assert again["sha256"] == first["sha256"]
@@ -71,6 +72,9 @@ def test_the_commands_of_the_page_do_what_it_says(working: Api, tmp_path: Path) 
     assert (generation["state"], generation["count"]) == ("queued", 2)
     assert filled["asked"]["box"] == "40,60,96,64"
     assert wider["asked"]["side"] == ["left", "right"]
+    verified, traced = about
+    assert (verified["credentials"], traced["sightings"]) == ({"state": "none"}, [])
+    assert json.loads((tmp_path / "photo.signed.jpg").read_text())["code"] == "switched_off"
     assert (batch["state"], batch["counts"]["fake"], batch["failed"]) == ("done", 1, 1)
 
 
