@@ -171,10 +171,8 @@ def orientation(image: Image.Image) -> int:
 
 def _plain_jpeg(image: Image.Image, data: bytes) -> Pixels | None:
     """The pixels of a JPEG that needs no colour work, by the fast road; `None` leaves it to Pillow."""
-    return _imdecode(data) if image.mode in ("RGB", "L") and is_plain(image) else None
-
-
-def _imdecode(data: bytes) -> Pixels | None:
+    if image.mode not in ("RGB", "L") or not is_plain(image):
+        return None
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     pixels: Pixels | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     return pixels
@@ -191,12 +189,17 @@ def _refuse_grey_filling(pixels: Pixels, history: JpegHistory, data: bytes) -> N
         return
     end = scan_end(data)
     fed = data[:end] + b"\x5a\xc3\x17\xe8" * 64 + data[end:]
-    before, after = _imdecode(data), _imdecode(fed)
-    if before is not None and after is not None and not np.array_equal(before, after):
+    if not np.array_equal(_as_stored(data), _as_stored(fed)):
         raise DamagedMedia(
             "The JPEG data ends early: the rest of the picture would be filled with grey.",
             "Get a complete copy of the file.",
         )
+
+
+def _as_stored(data: bytes) -> Pixels:
+    """The pixels of a JPEG, by Pillow: OpenCV would print on stderr what libjpeg says of bytes too many."""
+    with Image.open(io.BytesIO(data + _JPEG_END), formats=(PARSERS["image/jpeg"],)) as image:
+        return np.asarray(image)
 
 
 def _reason(problem: Exception) -> str:
@@ -207,6 +210,7 @@ def _reason(problem: Exception) -> str:
     return lines[0].rstrip(".") if lines else type(problem).__name__
 
 
+_JPEG_END = b"\xff\xd9"  # Pillow wants it, and takes a second one for nothing
 _CAN_MOVE = frozenset({"image/gif", "image/png", "image/webp", "image/avif"})
 # EXIF orientation: (swap rows and columns, then OpenCV's flip code).
 _TURNS: dict[int, tuple[bool, int | None]] = {

@@ -136,6 +136,17 @@ def test_a_picture_that_is_mid_grey_all_over_is_not_called_damaged() -> None:
         assert (pixels == 128).all()
 
 
+def test_a_whole_jpeg_that_ends_in_grey_is_read_without_a_word(
+    photo: Pixels, capfd: pytest.CaptureFixture[str]
+) -> None:
+    photo = photo.copy()
+    photo[-16:, -16:] = 128
+
+    decode_image(encode_jpeg(photo, 90))
+
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_picture_of_900_megapixels_is_refused_before_it_is_decoded() -> None:
     with pytest.raises(
         LimitExceeded, match=r"30,000 x 30,000 = 900,000,000 pixels; the limit is 100,000,000"
