@@ -23,6 +23,7 @@ from evidence.video_writer import write_gif, write_video
 from exports.editing import STRIP, Box, Edited, Mask, edit, extend, extended_size
 from exports.films import FRAMES_PER_SECOND, LEG, expression_sweep, interpolation, rotation_sweep
 from exports.forging import FindFace
+from exports.manifest import SHEET
 from exports.runtime import GeneratorSession
 from exports.sampling import drawn, feeds_of, grid
 from exports.slots import Slot, slots_of
@@ -154,7 +155,7 @@ def sheet(order: Order, pictures: Sequence[Pixels]) -> bytes:
 
 def sheet_name(order: Order) -> str:
     """What the sheet is called beside the pictures."""
-    return f"{order.session.entry.name}-{order.seed}-grid.png"
+    return f"{order.session.entry.name}-{order.seed}{SHEET}"
 
 
 def face_square(model: str | Path | None) -> FindFace | None:

@@ -17,11 +17,24 @@ from evidence.errors import OutputError
 from evidence.files import write_whole
 
 MANIFEST = "manifest.jsonl"
+SHEET = "-grid.png"  # what the name of a sheet of pictures ends in
 
 Row = dict[str, Any]
 Finish = Callable[[bytes, str], bytes]
 
 _OF_THE_FILE = ("path", "sha256", "mask")  # what a row says besides the origin it is given
+
+
+def beside_pictures(manifest: Path) -> set[Path]:
+    """What a folder with this manifest holds that is no picture of its own: it, its masks, its sheets."""
+    try:
+        rows = [json.loads(line) for line in manifest.read_text("utf-8").splitlines()]
+        masks = {manifest.parent / row["mask"] for row in rows if row.get("mask")}
+        named = {row["path"] for row in rows}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return set()  # another file of that name
+    sheets = {path for path in manifest.parent.glob(f"*{SHEET}") if path.name not in named}
+    return {manifest, *masks, *sheets}
 
 
 class Folder:

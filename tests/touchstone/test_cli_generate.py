@@ -172,6 +172,38 @@ def test_an_input_is_never_overwritten(workshop: Touchstone, portrait: Path) -> 
     assert names == ["x-mirror-2.png", "x-mirror-mirror.png"]
 
 
+def test_a_folder_that_was_generated_gives_its_pictures_alone(
+    workshop: Touchstone, portrait: Path, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    asked = ("--input", portrait, "--box", "10,20,30,8", "--grid")
+    assert workshop("generate", "filler", *asked, "--out", first).code == 0
+    beside = {path.name for path in first.iterdir()}
+    assert beside == {"manifest.jsonl", "mask", "portrait-filler.png", "filler-0-grid.png"}
+
+    ran = workshop("generate", "mirror", "--input", first, "--out", second)
+
+    assert (ran.code, ran.err) == (0, "")
+    assert [row["path"] for row in rows_of(second)] == ["portrait-filler-mirror.png"]
+    ran = workshop("generate", "mirror", "--input", first / "manifest.jsonl", "--out", second)
+    assert "manifest.jsonl: This is" in ran.err  # named by itself, it is an error like any other text
+
+
+@pytest.mark.parametrize("text", ["no rows", "[]", '{"mask": 3}', "\xff"])
+def test_another_file_called_like_a_manifest_hides_nothing(
+    workshop: Touchstone, portrait: Path, tmp_path: Path, text: str
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "manifest.jsonl").write_text(text, encoding="latin-1")
+    (folder / "a-grid.png").write_bytes(portrait.read_bytes())
+
+    ran = workshop("generate", "mirror", "--input", folder, "--out", tmp_path / "o")
+
+    assert ran.code == 1  # that file was left out, and said so
+    assert [row["path"] for row in rows_of(tmp_path / "o")] == ["a-grid-mirror.png"]
+
+
 @pytest.mark.parametrize(
     ("asked", "suffix", "frames"),
     [

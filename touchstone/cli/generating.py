@@ -17,7 +17,7 @@ from evidence.image import decode_image
 from evidence.limits import DecodeLimits
 from evidence.medium import Pixels
 from exports.making import MOST_IN_GRID, Order, Original, face_square, make, order_of, sheet, sheet_name
-from exports.manifest import Folder
+from exports.manifest import MANIFEST, Folder, beside_pictures
 from exports.runtime import GeneratorSession
 from exports.wishes import Asked
 from touchstone.cli.guard import NOTHING_DONE, Interrupted, patient_interrupts
@@ -36,7 +36,7 @@ def run(system: str, asked: Asked, out: Path, *, unmarked: bool = False) -> int:
     `unmarked` leaves out the marks that tell the files from what a camera took.
     """
     settings = load_settings()
-    inputs, skipped = expand(asked.input), Skipped()
+    inputs, skipped = _pictures(asked.input), Skipped()
     order = _order(system, asked, inputs, settings)
     marking = Marking(settings, order.session.entry, unmarked=unmarked)
     order = replace(order, touch=marking.touch)
@@ -84,6 +84,14 @@ def _order(system: str, asked: Asked, inputs: list[Input], settings: Settings) -
     session = GeneratorSession(entry, threads=settings.threads)
     find_face, most = face_square(settings.faces), settings.max_pixels
     return order_of(session, named, _option, find_face=find_face, max_pixels=most)
+
+
+def _pictures(named: tuple[str, ...]) -> list[Input]:
+    """The files of the inputs; of a folder that was generated, neither manifest nor masks and sheets."""
+    found = expand(named)
+    manifests = [Path(item.path) for item in found if Path(item.path).name == MANIFEST]
+    others = {str(path) for manifest in manifests for path in beside_pictures(manifest)} - {*named}
+    return [item for item in found if str(Path(item.path)) not in others]
 
 
 def _read(inputs: list[Input], skipped: Skipped, limits: DecodeLimits) -> Iterator[Original]:
