@@ -21,9 +21,10 @@ from rich.progress import track
 from detector.aggregate import parts
 from detector.calibrate import Sample, calibrate, fit_part_margin
 from detector.corrupt import Step, apply
-from detector.evaluate import Evaluation, Row, Scored, tabulate
+from detector.evaluate import Evaluation, Row, tabulate
 from detector.lint import lint
 from detector.readers import MANIFEST, Entry, read
+from detector.scoring import Scored
 from detector.thresholds import Calibration
 from detector.tiles import choose, cut, plan
 from evidence.digest import sha256_file
@@ -109,7 +110,7 @@ def measure(model: ModelEntry, twins: Path) -> Measured:
         Sample(
             [s.logit for s in scored],
             [float(s.entry.label == "fake") for s in scored],
-            [s.short_side for s in scored],
+            [reading.short_side for reading in cal],
             [s.quality for s in scored],
             [reading.delivery for reading in cal],
         ),

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.aggregate import image_logit, spread, stitch, video_logit
+from detector.scoring import Seen
 from detector.thresholds import Calibration
 from detector.tiles import CELL, Tile, choose, cut, plan
 from evidence.errors import DamagedMedia, TooSmall
@@ -186,14 +187,15 @@ def _conclude(
     )
 
 
-def picture_logit(pixels: Pixels, detect: Detect, *, tiles: int, part_margin: float) -> float:
-    """The logit that `examine` would give a still of these pixels, without trials, faces or heat."""
+def judge_picture(pixels: Pixels, detect: Detect, *, tiles: int, part_margin: float) -> Seen:
+    """The logit and the heat grid that `examine` would give a still, without trials or faces."""
     looking = _look(Frame(pixels), tiles, [], part_margin)
     scores = Scores(*detect(next(looking)))
     try:
         looking.send(scores)
     except StopIteration as done:
-        return float(done.value.logit)
+        height, width = pixels.shape[:2]
+        return Seen(float(done.value.logit), stitch(scores.maps, done.value.tiles, height, width))
     raise AssertionError("a look asks once")
 
 

@@ -3,7 +3,20 @@
 import numpy as np
 import pytest
 
-from detector.metrics import auc, average_precision, bootstrap, calibration_error, equal_error_rate, tpr_at
+from detector.metrics import (
+    area_auc,
+    auc,
+    aurc,
+    average_precision,
+    bootstrap,
+    brier,
+    calibration_error,
+    equal_error_rate,
+    error_at,
+    risk_coverage,
+    roc,
+    tpr_at,
+)
 
 LABELS = [0, 0, 1, 1]
 
@@ -59,3 +72,33 @@ def test_the_bootstrap_draws_groups_whole() -> None:
 
     assert (low, high) == (0.0, 1.0)  # one half is all right, the other all wrong
     assert bootstrap(auc, labels, scores, np.zeros(100)) == pytest.approx((np.nan, np.nan), nan_ok=True)
+
+
+def test_risk_grows_as_less_sure_answers_are_taken() -> None:
+    # Sure and right, sure and right, less sure and wrong, unsure and right.
+    labels, scores = [1, 0, 0, 1], [0.99, 0.02, 0.7, 0.6]
+
+    assert risk_coverage(labels, scores) == pytest.approx([0, 0, 1 / 3, 1 / 4])
+    assert error_at(labels, scores, 0.5) == 0
+    assert error_at(labels, scores, 0.75) == pytest.approx(1 / 3)
+    assert aurc(labels, scores) == pytest.approx((1 / 3 + 1 / 4) / 4)
+
+
+def test_equally_sure_answers_share_their_error_in_any_order() -> None:
+    assert risk_coverage([1, 1], [0.9, 0.1]) == pytest.approx([0.5, 0.5])
+    assert risk_coverage([1, 1], [0.1, 0.9]) == pytest.approx([0.5, 0.5])
+
+
+def test_the_brier_score_weighs_both_classes_alike() -> None:
+    assert brier([0, 1, 1, 1], [0.5, 1, 1, 1]) == pytest.approx(0.125)
+
+
+def test_area_counts_as_pixels_do() -> None:
+    # Two cells: half of the hot one is forged, nothing of the cold one. Pixels: 1 forged, 1 + 2 real.
+    assert area_auc([5.0, 1.0], [1, 0], [1, 2]) == pytest.approx((2 + 0.5) / 3)
+
+
+def test_the_roc_goes_from_corner_to_corner() -> None:
+    alarms, hits = roc([0, 1], [1.0, 2.0])
+
+    assert (alarms.tolist(), hits.tolist()) == ([0, 0, 1], [0, 1, 1])

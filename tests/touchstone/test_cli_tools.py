@@ -1,4 +1,4 @@
-"""The other commands, through the real runtime: generate, lint, evaluate, models, doctor, train --dry-run."""
+"""The other commands, through the real runtime: generate, models, doctor, train --dry-run."""
 
 from __future__ import annotations
 
@@ -32,18 +32,6 @@ def workshop(touchstone: Touchstone, models: Path, monkeypatch: pytest.MonkeyPat
     """The command line with `models`."""
     monkeypatch.setenv("TOUCHSTONE_MODELS", str(models))
     return touchstone
-
-
-@pytest.fixture
-def labelled(tmp_path: Path) -> Path:
-    """Eight real and eight fake pictures, in the folder layout of ForenSynths."""
-    for label, lean in (("0_real", -3), ("1_fake", 3)):
-        for number in range(8):
-            path = tmp_path / "set" / "somegan" / label / f"{number}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            pixels = tiny_detector.picture(64, 64, lean=lean + number / 4, seed=number)
-            assert cv2.imwrite(str(path), pixels[:, :, ::-1])
-    return tmp_path / "set"
 
 
 def test_samples_come_with_their_origin_and_the_same_seed_gives_the_same(
@@ -125,67 +113,6 @@ def test_a_full_disk_ends_generate_with_a_line(workshop: Touchstone) -> None:
 
     assert ran.code == 3
     assert "cannot be written" in ran.err
-
-
-def test_evaluate_puts_numbers_on_real_and_fake(workshop: Touchstone, labelled: Path, tmp_path: Path) -> None:
-    ran = workshop("evaluate", labelled, "--json", "--plots", tmp_path / "curves.png")
-
-    assert ran.code == 0
-    (row,) = ran.json["rows"]
-    assert (row["name"], row["reals"], row["fakes"], row["auc"]) == ("somegan", 8, 8, 1.0)
-    assert ran.json["pooled"]["real_accuracy"] == 1.0
-    assert ran.json["model"] == "colour@1"
-    assert cv2.imread(str(tmp_path / "curves.png")) is not None
-
-
-@pytest.mark.parametrize("command", ["evaluate", "lint"])
-def test_a_broken_picture_is_named_and_left_out(workshop: Touchstone, labelled: Path, command: str) -> None:
-    (labelled / "somegan" / "0_real" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-
-    ran = workshop(command, labelled, "--json")
-    table = workshop(command, labelled)
-
-    assert (ran.code, table.code) == (1, 1)
-    assert ran.json["left_out"] == 1
-    assert ran.err.startswith("touchstone: damaged: somegan/0_real/broken.png: ")
-    assert "1 file left out" in table.out
-
-
-def test_the_table_of_evaluate_is_whole_where_there_is_no_terminal(
-    workshop: Touchstone, labelled: Path
-) -> None:
-    ran = workshop("evaluate", labelled)
-
-    (row,) = [line for line in ran.out.splitlines() if "pooled" in line]
-    assert [cell.strip() for cell in row.split("│")[2:6]] == ["8", "8", "1.0000", "1.0000-1.0000"]
-
-
-def test_evaluate_delivers_both_sides_alike_first(workshop: Touchstone, labelled: Path) -> None:
-    ran = workshop("evaluate", labelled, "--jpeg", 60, "--resize", 0.75)
-
-    assert ran.code == 0
-    assert "somegan" in ran.out
-    assert "Mean AUC over rows 1.0000" in ran.out
-
-
-def test_lint_finds_the_shortcut_and_fails_the_set(workshop: Touchstone, labelled: Path) -> None:
-    ran = workshop("lint", labelled, "--json")
-
-    # Red fakes and blue reals: the colour histogram alone tells them apart.
-    leaks = {probe["name"] for probe in ran.json["probes"] if not probe["passed"]}
-    assert ran.code == 1
-    assert not ran.json["passed"]
-    assert any("histogram" in name for name in leaks)
-    assert "LEAK" in workshop("lint", labelled).out
-
-
-def test_a_folder_without_labels_is_said_to_be_one(workshop: Touchstone, tmp_path: Path) -> None:
-    write_picture(tmp_path / "a.png", 1)
-
-    for command in ("lint", "evaluate"):
-        ran = workshop(command, tmp_path)
-        assert ran.code == 3
-        assert "no labelled picture" in ran.err
 
 
 def test_models_are_listed_and_a_changed_file_is_found(workshop: Touchstone, models: Path) -> None:

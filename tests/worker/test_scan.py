@@ -13,7 +13,7 @@ from evidence.medium import Pixels
 from tests.doubles import MediumOf, colour
 from tests.tiny_detector import CALIBRATION, picture
 from worker.findings import Findings, Scores
-from worker.scan import Lens, Medium, OnFrame, examine, flat_share, picture_logit
+from worker.scan import Lens, Medium, OnFrame, examine, flat_share, judge_picture
 
 
 @dataclass(frozen=True)
@@ -138,4 +138,7 @@ def test_the_logit_of_a_picture_alone_is_that_of_the_examination() -> None:
 
     found, _ = examined(MediumOf([pixels]))
 
-    assert picture_logit(pixels, colour, tiles=64, part_margin=CALIBRATION.part_margin) == found.logit
+    seen = judge_picture(pixels, colour, tiles=64, part_margin=CALIBRATION.part_margin)
+
+    assert seen.logit == found.logit
+    assert np.array_equal(seen.grid, found.grid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -30,6 +31,10 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A folder, a manifest.jsonl or a CSV.")],
     split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
+    reals: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Real pictures that lie elsewhere, for a folder of fakes alone."),
+    ] = None,
     model: Annotated[str | None, typer.Option(metavar="NAME|FILE.onnx", help="Another detector.")] = None,
     jpeg: Annotated[
         int | None, typer.Option(min=1, max=100, help="Deliver every picture at this JPEG quality first.")
@@ -42,54 +47,86 @@ def evaluate(
         Literal["family", "generator", "source"], typer.Option(help="What a row of the table is.")
     ] = "family",
     json: Annotated[bool, typer.Option("--json", help="The tables as one JSON object.")] = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.jsonl", help="Keep each score here, and go on where an earlier run stopped."
+        ),
+    ] = None,
     plots: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="ROC and reliability curves; needs matplotlib.")
     ] = None,
 ) -> None:
-    """Score real and fake pictures along the path that `scan` runs, and tabulate.
+    """Score real and fake pictures and videos along the path that `scan` runs, and tabulate.
 
-    Reads our forge's manifests, CSVs with path and label, and the folder layouts of the field
-    (0_real/1_fake, nature/ai, real/fake). Exit code 1 when pictures could not be read; those
-    are named and left out. Example: `touchstone evaluate GenImage/val --jpeg 75`
+    Reads the layouts of the field as they are, by name (docs/evaluating.md lists them), our forge's
+    manifests, CSV, Parquet and WebDataset. Exit code 1 when files could not be read or have no label;
+    those are named and left out. Example: `touchstone evaluate GenImage/val --jpeg 75`
     """
-    from detector.evaluate import score_entries, tabulate
+    from detector.evaluate import tabulate
     from detector.readers import read
+    from detector.scoring import Scorer
     from exports.runtime import open_detector
-    from worker.scan import picture_logit
+    from touchstone.cli.scores import ScoreFile
+    from worker.scan import judge_picture
     from worker.scanner import calibration_of, find_detector
     from worker.settings import load_settings
 
     settings = load_settings(model=model)
-    entries = read(dataset, split=split)
+    skipped = Skipped()
+    entries = read(dataset, split=split, reals=reals, on_unlabelled=lambda error: skipped.add(dataset, error))
     entry = find_detector(settings)
     calibration = calibration_of(entry)
     session = open_detector(entry, settings.device, settings.threads)
-    skipped = Skipped()
+    notebook = (
+        ScoreFile(resume, f"{entry.sha256} {settings.tiles_per_image} {calibration}") if resume else None
+    )
+    scorer = Scorer(
+        lambda pixels: judge_picture(
+            pixels, session.run, tiles=settings.tiles_per_image, part_margin=calibration.part_margin
+        ),
+        calibration,
+        sampling=settings.sampling,
+        notebook=notebook,
+    )
     with Progress(console=Console(stderr=True), transient=True, disable=json) as progress:
         task = progress.add_task("pictures", total=len(entries))
-        scored = score_entries(
-            entries,
-            lambda pixels: picture_logit(
-                pixels, session.run, tiles=settings.tiles_per_image, part_margin=calibration.part_margin
-            ),
-            delivered=_delivery(jpeg, resize),
-            on_progress=lambda done: progress.update(task, completed=done),
-            on_failed=lambda item, error: skipped.add(item.key, error),
+        scored = list(
+            scorer.score(
+                entries,
+                delivered=_delivery(jpeg, resize),
+                delivery=f"jpeg {jpeg}, resize {resize}",
+                on_progress=lambda done: progress.update(task, completed=done),
+                on_failed=lambda item, error: skipped.add(item.key, error),
+            )
         )
+    if notebook is not None:
+        notebook.close()
     found = tabulate(scored, calibration, by=lambda item: getattr(item, by) or item.generator)
     if plots is not None:
         with train_extra("evaluate --plots"):
             from touchstone.report.plots import draw_curves
 
         draw_curves(scored, calibration, plots)
+    for remark in found.remarks:
+        print(f"touchstone: note: {remark}", file=sys.stderr)
     if json:
         origin = {"model": entry.label, "sha256": entry.sha256, "left_out": skipped.count}
-        print(json_module.dumps({**origin, **found.to_dict()}, indent=2))
+        print(json_module.dumps(_finite({**origin, **found.to_dict()}), indent=2))
     else:
         _show(found, entry.label)
         if skipped.count:
             print(skipped)
     raise typer.Exit(skipped.exit_code)
+
+
+def _finite(part: object) -> object:
+    """The same with null for what has no number: JSON knows no nan."""
+    if isinstance(part, dict):
+        return {key: _finite(value) for key, value in part.items()}
+    if isinstance(part, (list, tuple)):
+        return [_finite(value) for value in part]
+    return None if isinstance(part, float) and not math.isfinite(part) else part
 
 
 def _delivery(jpeg: int | None, resize: float | None) -> Sequence[Step]:
@@ -105,7 +142,7 @@ def _delivery(jpeg: int | None, resize: float | None) -> Sequence[Step]:
 
 
 def _show(found: Evaluation, label: str) -> None:
-    console = Console(width=None if sys.stdout.isatty() else 120)  # a table in a file is not squeezed
+    console = Console(width=None if sys.stdout.isatty() else 150)  # a table in a file is not squeezed
     table = Table(title=f"{label}: fakes by row, the worst first")
     for heading in (
         "",
@@ -116,8 +153,11 @@ def _show(found: Evaluation, label: str) -> None:
         "AP",
         "EER",
         "TPR at 1 %",
+        "at 0.1 %",
         "real ok",
         "fake ok",
+        "ECE",
+        "error at 90 %",
     ):
         table.add_column(heading, justify="right" if heading else "left", no_wrap=bool(heading))
     for row in (*found.rows, found.pooled):
@@ -126,6 +166,7 @@ def _show(found: Evaluation, label: str) -> None:
     console.print(
         f"Mean AUC over rows {found.mean_auc:.4f}, worst {found.rows[0].auc:.4f} ({found.rows[0].name})."
     )
+    _show_pixels(console, found)
     alarms = Table(title="Reals called fake, by source")
     for heading in ("source", "real", "false alarms", "rate", "95 % interval"):
         alarms.add_column(heading, justify="right" if heading != "source" else "left")
@@ -141,6 +182,22 @@ def _show(found: Evaluation, label: str) -> None:
     console.print(alarms)
 
 
+def _show_pixels(console: Console, found: Evaluation) -> None:
+    """What the maps say of the masks, and the videos of which frames were scored, where there are any."""
+    for row in (*found.rows, found.pooled):
+        if row.pixels is not None:
+            (low, high), pixels = row.pixels.auc_interval, row.pixels
+            console.print(
+                f"{row.name}: pixel AUC {pixels.auc:.4f} ({low:.4f}-{high:.4f}), F1 {pixels.f1:.4f} "
+                f"over {pixels.pictures} masks.",
+                markup=False,
+            )
+        if row.video_auc is not None:
+            console.print(f"{row.name}: AUC over videos {row.video_auc:.4f}.", markup=False)
+    if found.marked_reals is not None:
+        console.print(f"More than 1 % is marked as forged on {found.marked_reals:.2%} of the reals.")
+
+
 def _cells(row: Row) -> list[str]:
     low, high = row.auc_interval
     return [
@@ -152,6 +209,9 @@ def _cells(row: Row) -> list[str]:
         f"{row.average_precision:.4f}",
         f"{row.equal_error_rate:.2%}",
         f"{row.tpr_at_1_percent:.2%}",
+        f"{row.tpr_at_01_percent:.2%}",
         f"{row.real_accuracy:.2%}",
         f"{row.fake_accuracy:.2%}",
+        f"{row.calibration_error:.3f}",
+        f"{row.error_at_90_percent:.2%}",
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 
-from evidence.errors import MediaError
+from evidence.errors import TouchstoneError
 from touchstone.cli.guard import DONE, SOME_FAILED
 from touchstone.report.wording import visible
 
@@ -16,7 +16,7 @@ class Skipped:
     def __init__(self) -> None:
         self.count = 0
 
-    def add(self, name: object, error: MediaError) -> None:
+    def add(self, name: object, error: TouchstoneError) -> None:
         """Name one file; a closed standard error is no reason to stop."""
         self.count += 1
         with contextlib.suppress(OSError):

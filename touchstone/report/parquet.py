@@ -2,7 +2,7 @@
 
 A thousand rows are in memory at once.
 
-The only home of pyarrow, which the extra `archives` installs.
+The only writer of Parquet; `detector/tables.py` reads it. The extra `archives` installs pyarrow.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from detector.evaluate import Scored
+from detector.scoring import Scored
 from detector.thresholds import Calibration
 from touchstone.report.sink import unwritable
 
