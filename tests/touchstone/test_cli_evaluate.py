@@ -26,14 +26,27 @@ def labelled(tmp_path: Path) -> Path:
 def test_evaluate_puts_numbers_on_real_and_fake(
     touchstone: Touchstone, labelled: Path, tmp_path: Path
 ) -> None:
-    ran = touchstone("evaluate", labelled, "--json", "--plots", tmp_path / "curves.png")
+    ran = touchstone("evaluate", labelled, "--json", "--card", tmp_path / "card.html")
 
     assert ran.code == 0
     (row,) = ran.json["rows"]
     assert (row["name"], row["reals"], row["fakes"], row["auc"]) == ("somegan", 8, 8, 1.0)
     assert ran.json["pooled"]["real_accuracy"] == 1.0
     assert ran.json["model"] == "colour@1"
-    assert cv2.imread(str(tmp_path / "curves.png")) is not None
+    assert ran.out == (tmp_path / "card.json").read_text()
+    page = (tmp_path / "card.html").read_text()
+    assert all(word in page for word in ("somegan", "ROC", "DET", "Reliability", "Risk and coverage"))
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_the_card_of_a_rerun_is_the_same_to_the_bit(
+    touchstone: Touchstone, labelled: Path, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        touchstone("evaluate", labelled, "--card", tmp_path / name / "card.html")
+
+    for kind in ("html", "json"):
+        assert (tmp_path / f"a/card.{kind}").read_bytes() == (tmp_path / f"b/card.{kind}").read_bytes()
 
 
 @pytest.mark.parametrize("command", ["evaluate", "lint"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,7 +11,6 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from touchstone.cli.extras import train_extra
 from touchstone.cli.skipped import Skipped
 
 if TYPE_CHECKING:
@@ -53,8 +50,9 @@ def evaluate(
             metavar="FILE.jsonl", help="Keep each score here, and go on where an earlier run stopped."
         ),
     ] = None,
-    plots: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="ROC and reliability curves; needs matplotlib.")
+    card: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="The card: tables and curves in one page, JSON beside it."),
     ] = None,
 ) -> None:
     """Score real and fake pictures and videos along the path that `scan` runs, and tabulate.
@@ -68,11 +66,13 @@ def evaluate(
     from detector.scoring import Scorer
     from exports.runtime import open_detector
     from touchstone.cli.scores import ScoreFile
+    from touchstone.report.card import card_json, write_card
     from worker.scan import judge_picture
     from worker.scanner import calibration_of, find_detector
     from worker.settings import load_settings
 
     settings = load_settings(model=model)
+    given = (("resize", resize), ("JPEG", jpeg))
     skipped = Skipped()
     entries = read(dataset, split=split, reals=reals, on_unlabelled=lambda error: skipped.add(dataset, error))
     entry = find_detector(settings)
@@ -103,30 +103,25 @@ def evaluate(
     if notebook is not None:
         notebook.close()
     found = tabulate(scored, calibration, by=lambda item: getattr(item, by) or item.generator)
-    if plots is not None:
-        with train_extra("evaluate --plots"):
-            from touchstone.report.plots import draw_curves
-
-        draw_curves(scored, calibration, plots)
+    about = {
+        "dataset": dataset.resolve().name,
+        "split": split,
+        "model": entry.label,
+        "sha256": entry.sha256,
+        "delivery": ", ".join(f"{name} {value}" for name, value in given if value is not None),
+        "left_out": skipped.count,
+    }
+    if card is not None:
+        write_card(card, found, scored, calibration, about)
     for remark in found.remarks:
         print(f"touchstone: note: {remark}", file=sys.stderr)
     if json:
-        origin = {"model": entry.label, "sha256": entry.sha256, "left_out": skipped.count}
-        print(json_module.dumps(_finite({**origin, **found.to_dict()}), indent=2))
+        print(card_json(found, about))
     else:
         _show(found, entry.label)
         if skipped.count:
             print(skipped)
     raise typer.Exit(skipped.exit_code)
-
-
-def _finite(part: object) -> object:
-    """The same with null for what has no number: JSON knows no nan."""
-    if isinstance(part, dict):
-        return {key: _finite(value) for key, value in part.items()}
-    if isinstance(part, (list, tuple)):
-        return [_finite(value) for value in part]
-    return None if isinstance(part, float) and not math.isfinite(part) else part
 
 
 def _delivery(jpeg: int | None, resize: float | None) -> Sequence[Step]:

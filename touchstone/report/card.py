@@ -1,0 +1,61 @@
+"""The card of an evaluation: one HTML file that loads nothing, and the same as JSON beside it.
+
+Both are functions of the scores alone: no date, no path of this machine, so a rerun gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from detector.evaluate import Evaluation, scores_of
+from detector.scoring import Scored
+from detector.thresholds import Calibration
+from evidence.files import write_whole
+from touchstone.report.article import FOLDER, environment
+from touchstone.report.curves import curves
+
+SCHEMA = "touchstone.evaluation/1"
+
+
+def card_json(found: Evaluation, about: Mapping[str, Any]) -> str:
+    """The tables as JSON text; null where there is no number."""
+    whole = {"schema": SCHEMA, **about, **found.to_dict()}
+    return json.dumps(_finite(whole), indent=2, allow_nan=False)
+
+
+def write_card(
+    path: Path,
+    found: Evaluation,
+    scored: Sequence[Scored],
+    calibration: Calibration,
+    about: Mapping[str, Any],
+) -> None:
+    """Write `path` as HTML, and the JSON beside it under its name. Raises OutputError."""
+    labels, logits, scores, _ = scores_of(scored, calibration)
+    page = (
+        environment()
+        .get_template("card.html")
+        .render(
+            found=found,
+            about={"schema": SCHEMA, **about},
+            calibration=calibration,
+            curves=curves(labels, logits, scores),
+            style=Markup("".join((FOLDER / name).read_text("utf-8") for name in ("report.css", "card.css"))),
+        )
+    )
+    write_whole(path, page.encode("utf-8", "backslashreplace"))
+    write_whole(path.with_suffix(".json"), (card_json(found, about) + "\n").encode("utf-8", "replace"))
+
+
+def _finite(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {key: _finite(value) for key, value in part.items()}
+    if isinstance(part, (list, tuple)):
+        return [_finite(value) for value in part]
+    return None if isinstance(part, float) and not math.isfinite(part) else part
