@@ -27,8 +27,10 @@ class Shipped:
         return self.run or self.name
 
 
+RESIZE = {"up": "nearest", "total_images": "24000"}  # the other upsampler, half as long
+
 SHIPPED = (
-    Shipped("vanilla-mnist", "vanilla"),
+    Shipped("vanilla-mnist", "vanilla", version="0.2.1", half=True),
     Shipped("dcgan-faces", "dcgan"),
     Shipped("lsgan-faces", "lsgan", version="0.2.1"),
     Shipped("wgan-faces", "wgan"),
@@ -37,13 +39,21 @@ SHIPPED = (
     Shipped("cgan-mnist", "cgan"),
     Shipped("acgan-mnist", "acgan"),
     Shipped("r3gan-faces", "r3gan"),
-    Shipped("progressive-faces", "progressive"),
+    Shipped("progressive-faces", "progressive", version="0.2.1"),
     Shipped("stylegan2-faces", "stylegan2"),
     Shipped("tac-gan-faces", "tac_gan"),
     Shipped("attngan-faces", "attngan"),
     Shipped("pix2pix-streets", "pix2pix"),
     Shipped("cyclegan-horse2zebra", "cyclegan", part="forward"),
     Shipped("cyclegan-zebra2horse", "cyclegan", run="cyclegan-horse2zebra", part="backward"),
+    Shipped(
+        "cyclegan-resize-zebra2horse",
+        "cyclegan",
+        run="cyclegan-resize",
+        part="backward",
+        half=True,
+        overrides=RESIZE,
+    ),
     Shipped("context-encoder-faces", "context_encoder", half=True),
     Shipped("inpainting-photos", "inpainting"),
     Shipped("outpainting-photos", "outpainting"),

@@ -1,7 +1,8 @@
 """What the GAN suite reaches beside its goals, written into the README: `python -m benchmarks.suite`.
 
-Reads the verdicts of the models that ship and what `benchmarks.modes`, `benchmarks.generators` and
-`benchmarks.spectra` left in runs/bench. What nobody has measured says so; nothing is typed in by hand.
+Reads the verdicts of the models that ship and what `benchmarks.modes`, `benchmarks.generators`,
+`benchmarks.spectra` and `benchmarks.export_test` left in runs/bench. What nobody has measured says so;
+nothing is typed in by hand.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ def _of_benchmarks(results: Mapping[str, Any]) -> Iterator[Figure]:
         ("modes", "stacked digits: modes hit", "990 of 1000", "modes --minutes 40", _stacks),
         ("spectra", "operators told apart by a linear probe on spectra", "90 %", "spectra", _probed),
         ("generators", "pictures a second of 64 px, two cores", "60", "generators", _slowest),
+        ("export_test", "test that exports all systems, seconds", "90", "export_test", _seconds),
     ):
         found = results.get(name)
         yield Figure(what, goal, words(found) if found else UNMEASURED, f"python -m benchmarks.{command}")
@@ -93,6 +95,10 @@ def _stacks(found: Mapping[str, Any]) -> str:
 
 def _probed(found: Mapping[str, Any]) -> str:
     return f"{found['accuracy']:.1%} of {len(found['operators'])}"
+
+
+def _seconds(found: Mapping[str, Any]) -> str:
+    return f"{found['seconds']:.0f}, {found['machine']['cores']} cores of {found['machine']['processor']}"
 
 
 def _slowest(found: Mapping[str, Any]) -> str:

@@ -44,7 +44,7 @@ class Gate:
 
 
 EXACT = Gate()
-HALF = Gate(tolerance=2e-2, grey_levels=3)
+HALF = Gate(tolerance=1 / 127.5)  # one grey level
 
 
 @dataclass

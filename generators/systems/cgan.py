@@ -74,6 +74,45 @@ PRESETS = {
             Floor("fid_ratio", most=0.3),
         ),
     ),
+    "cifar10": Preset(
+        config=Config(
+            image_size=32,
+            latent=96,
+            generator_widths=(160, 128, 96, 64),
+            discriminator_widths=(48, 64, 96, 128),
+            halvings=3,
+            classes=(
+                "airplane",
+                "automobile",
+                "bird",
+                "cat",
+                "deer",
+                "dog",
+                "frog",
+                "horse",
+                "ship",
+                "truck",
+            ),
+        ),
+        optimisation=Optimisation(
+            batch=64,
+            generator_lr=4e-4,
+            discriminator_lr=8e-4,
+            betas=(0.0, 0.9),
+            augment="color,translation",
+            precision="bf16",
+            total_images=2_000_000,
+        ),
+        data="cifar10",
+        budget_minutes=60.0,
+        # After an hour of a CPU core and 461 504 pictures: 0.287, where the judge knows the class of 0.515
+        # of held-out photographs.
+        floors=(
+            Floor("class_accuracy", least=0.5),
+            Floor("copies", most=0.03),
+            Floor("fid_ratio", most=0.1),
+        ),
+    ),
     "smoke": Preset(
         config=Config(
             image_size=28,
