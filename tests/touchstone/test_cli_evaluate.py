@@ -143,11 +143,54 @@ def test_lint_finds_the_shortcut_and_fails_the_set(touchstone: Touchstone, label
     ran = touchstone("lint", labelled, "--json")
 
     # Red fakes and blue reals: the colour histogram alone tells them apart.
-    leaks = {probe["name"] for probe in ran.json["probes"] if not probe["passed"]}
+    leaks = {probe["name"] for probe in ran.json["probes"] if probe["leaks"]}
     assert ran.code == 1
     assert not ran.json["passed"]
     assert any("histogram" in name for name in leaks)
     assert "LEAK" in touchstone("lint", labelled).out
+
+
+def test_lint_writes_its_findings_as_a_page(touchstone: Touchstone, labelled: Path, tmp_path: Path) -> None:
+    touchstone("lint", labelled, "--card", tmp_path / "lint.html")
+
+    page = (tmp_path / "lint.html").read_text()
+    assert "set: failed" in page
+    assert "put the low-frequency colour of the real twin back" in page
+
+
+def test_lint_names_reversed_labels_and_copies_in_another_split(
+    touchstone: Touchstone, labelled: Path
+) -> None:
+    folder = labelled / "somegan"
+    for number in range(8):
+        photo = cv2.imread(str(folder / "0_real" / f"{number}.png"))
+        cv2.imwrite(str(folder / "0_real" / f"{number}.jpg"), photo)
+    rows = [
+        f"{label}/{number}.{kind},{'fake' if label == '0_real' else 'real'},{split},{label}{number}{kind}"
+        for label, kind, split in (
+            ("0_real", "png", "train"),
+            ("1_fake", "png", "train"),
+            ("0_real", "jpg", "test"),
+        )
+        for number in range(8)
+    ]
+    (folder / "list.csv").write_text("\n".join(["path,label,split,group", *rows]) + "\n")
+
+    ran = touchstone("lint", folder, "--json")
+
+    assert ran.code == 1
+    assert len(ran.json["labels_contradicted"]) == 24
+    assert ["0_real/0.png", "0_real/0.jpg"] in ran.json["lookalikes_across_splits"]
+
+
+def test_lint_says_that_a_handful_is_too_few_to_tell(touchstone: Touchstone, labelled: Path) -> None:
+    for path in (labelled / "somegan" / "0_real").glob("[4-7].png"):
+        path.unlink()
+
+    ran = touchstone("lint", labelled)
+
+    assert ran.code == 3
+    assert "Too few to tell: there are 4 groups of real pictures" in ran.err
 
 
 def test_a_folder_without_labels_is_said_to_be_one(touchstone: Touchstone, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from touchstone.cli.guard import SOME_FAILED
+from touchstone.cli.guard import NOTHING_DONE, SOME_FAILED
 from touchstone.cli.skipped import Skipped
 
 if TYPE_CHECKING:
@@ -28,34 +28,70 @@ def lint(
     split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
     limit: Annotated[float, typer.Option(min=0.5, max=1.0, help="The AUC above which a probe fails.")] = 0.55,
     json: Annotated[bool, typer.Option("--json", help="The findings as one JSON object.")] = False,
+    card: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="The findings as one page as well.")
+    ] = None,
 ) -> None:
-    """Find the shortcuts in a labelled data set: format, size, content, names, doubles.
+    """Find the shortcuts in a labelled data set: format, size, content, names, doubles, reversed labels.
 
     A set that fails teaches a detector the shortcut, and flatters one that learned it. Exit code 1 when
-    it fails, or when pictures could not be read; those are named and left out.
+    it fails, or when pictures could not be read; those are named and left out. 3 when there are too few
+    pictures to tell.
 
     Example: `touchstone lint my-benchmark/`
     """
     from detector.lint import lint as probe
     from detector.readers import read
+    from provenance.look_alikes import LookAlikes
+    from touchstone.report.card import write_lint
 
-    entries = read(dataset, split=split)
     skipped = Skipped()
+    entries = read(dataset, split=split, on_unlabelled=lambda error: skipped.add(dataset, error))
     with Progress(console=Console(stderr=True), transient=True, disable=json) as progress:
         task = progress.add_task("pictures", total=len(entries))
         report = probe(
             entries,
             limit=limit,
+            look_alikes=LookAlikes(),
             on_progress=lambda done: progress.update(task, completed=done),
             on_failed=lambda item, error: skipped.add(item.key, error),
         )
+    if card is not None:
+        write_lint(card, report, _DOUBLES, limit=limit, dataset=dataset.resolve().name)
     if json:
         print(json_module.dumps({**report.to_dict(), "left_out": skipped.count}, indent=2))
     else:
         _show(report, limit)
         if skipped.count:
             print(skipped)
-    raise typer.Exit(skipped.exit_code if report.passed else SOME_FAILED)
+    codes = {"passed": skipped.exit_code, "failed": SOME_FAILED, "too few to tell": NOTHING_DONE}
+    raise typer.Exit(codes[report.verdict])
+
+
+# What is in two places at once: where the report has it, what it is, how to mend it.
+_DOUBLES = (
+    (
+        "duplicates_across_splits",
+        "files with the same bytes in two splits",
+        "Keep each in one split: a detector that has seen it in training is judged by its memory.",
+    ),
+    (
+        "lookalikes_across_splits",
+        "pictures that look the same in two splits",
+        "Keep each picture and its copies in one split, re-encoded and resized ones too.",
+    ),
+    ("groups_across_splits", "groups in two splits", "Split by source picture, person or video."),
+    (
+        "duplicates_across_labels",
+        "files with the same bytes under both labels",
+        "One of the labels is wrong: correct it.",
+    ),
+    (
+        "labels_contradicted",
+        "labels that say the opposite of the folder",
+        "The labels are probably reversed: turn them round in the table.",
+    ),
+)
 
 
 def _show(report: LintReport, limit: float) -> None:
@@ -64,17 +100,18 @@ def _show(report: LintReport, limit: float) -> None:
     for heading in ("probe", "AUC", "95 % interval", "", "what to do"):
         table.add_column(heading)
     for probe in report.probes:
-        word = "passed" if probe.passed else "advice" if probe.advisory else "LEAK"
+        leak = "advice" if probe.advisory else "LEAK"
+        word = leak if probe.leaks else "passed" if probe.passed else "too few to tell"
         low, high = probe.interval
         table.add_row(probe.name, f"{probe.auc:.3f}", f"{low:.3f}-{high:.3f}", word, probe.advice)
     console.print(table)
-    for name, found in (
-        ("files with the same bytes in two splits", report.duplicates_across_splits),
-        ("groups in two splits", report.groups_across_splits),
-        ("files with the same bytes under both labels", report.duplicates_across_labels),
-    ):
+    for part, name, mend in _DOUBLES:
+        found = getattr(report, part)
         if found:
-            console.print(f"{len(found)} {name}, such as {found[0]}", markup=False)
-    console.print(
-        "Passed." if report.passed else "Failed: do not train or judge a detector on this set as it is."
-    )
+            console.print(f"{len(found)} {name}, such as {found[0]}. {mend}", markup=False)
+    ends = {
+        "passed": "Passed.",
+        "failed": "Failed: do not train or judge a detector on this set as it is.",
+        "too few to tell": "Too few to tell: no leak was found, and the intervals leave room for one.",
+    }
+    console.print(ends[report.verdict])

@@ -1,6 +1,6 @@
-"""The card of an evaluation: one HTML file that loads nothing, and the same as JSON beside it.
+"""The cards of an evaluation and of a data set: one HTML file that loads nothing, JSON beside the first.
 
-Both are functions of the scores alone: no date, no path of this machine, so a rerun gives the same bytes.
+They are functions of the scores alone: no date, no path of this machine, so a rerun gives the same bytes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from markupsafe import Markup
 
 from detector.evaluate import Evaluation, scores_of
+from detector.lint import LintReport
 from detector.scoring import Scored
 from detector.thresholds import Calibration
 from evidence.files import write_whole
@@ -46,11 +47,33 @@ def write_card(
             about={"schema": SCHEMA, **about},
             calibration=calibration,
             curves=curves(labels, logits, scores),
-            style=Markup("".join((FOLDER / name).read_text("utf-8") for name in ("report.css", "card.css"))),
+            style=_style(),
         )
     )
     write_whole(path, page.encode("utf-8", "backslashreplace"))
     write_whole(path.with_suffix(".json"), (card_json(found, about) + "\n").encode("utf-8", "replace"))
+
+
+def write_lint(
+    path: Path, report: LintReport, doubles: Sequence[tuple[str, str, str]], *, limit: float, dataset: str
+) -> None:
+    """Write the findings of the linter as HTML; `doubles` says what each part of them is. OutputError."""
+    page = (
+        environment()
+        .get_template("lint.html")
+        .render(
+            report=report,
+            doubles=[(name, mend, getattr(report, part)) for part, name, mend in doubles],
+            limit=limit,
+            dataset=dataset,
+            style=_style(),
+        )
+    )
+    write_whole(path, page.encode("utf-8", "backslashreplace"))
+
+
+def _style() -> Markup:
+    return Markup("".join((FOLDER / name).read_text("utf-8") for name in ("report.css", "card.css")))
 
 
 def _finite(part: Any) -> Any:
