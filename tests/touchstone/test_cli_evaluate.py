@@ -94,6 +94,22 @@ def test_an_evaluation_goes_on_where_it_stopped_and_says_the_same(
     assert sorted(scores.read_text().splitlines(keepends=True)) == sorted(lines)
 
 
+def test_the_grid_is_part_of_table_card_and_json(
+    touchstone: Touchstone, labelled: Path, tmp_path: Path
+) -> None:
+    options = ("--grid", 1, "--card", tmp_path / "card.html", "--resume", tmp_path / "scores.jsonl")
+
+    table = touchstone("evaluate", labelled, *options)
+    again = touchstone("evaluate", labelled, *options, "--json")
+
+    assert (table.code, again.code) == (0, 0)
+    assert "JPEG 30 4:2:0 by opencv" in table.out
+    assert "of the verdicts turn under 12 harmless" in table.out
+    assert "H.264 at CRF 40" in (tmp_path / "card.html").read_text()
+    assert len(again.json["robustness"]["harmless"]) == 12
+    assert again.json["robustness"]["pictures"] == 16
+
+
 def test_scores_are_never_written_over_another_file(
     touchstone: Touchstone, labelled: Path, tmp_path: Path
 ) -> None:

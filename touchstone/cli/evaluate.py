@@ -14,10 +14,10 @@ from rich.table import Table
 from touchstone.cli.skipped import Skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from detector.corrupt import Step
     from detector.evaluate import Evaluation, Row
+    from detector.robustness import Robustness
+    from detector.scoring import Scored
 
 
 def register(app: typer.Typer) -> None:
@@ -44,6 +44,12 @@ def evaluate(
         Literal["family", "generator", "source"], typer.Option(help="What a row of the table is.")
     ] = "family",
     json: Annotated[bool, typer.Option("--json", help="The tables as one JSON object.")] = False,
+    grid: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=1.0, metavar="SHARE", help="Also the robustness grid, on this share of the data."
+        ),
+    ] = 0.0,
     resume: Annotated[
         Path | None,
         typer.Option(
@@ -63,6 +69,7 @@ def evaluate(
     """
     from detector.evaluate import tabulate
     from detector.readers import read
+    from detector.robustness import GRID, HARMLESS, Chain, chosen, measure
     from detector.scoring import Scorer
     from exports.runtime import open_detector
     from touchstone.cli.scores import ScoreFile
@@ -78,9 +85,8 @@ def evaluate(
     entry = find_detector(settings)
     calibration = calibration_of(entry)
     session = open_detector(entry, settings.device, settings.threads)
-    notebook = (
-        ScoreFile(resume, f"{entry.sha256} {settings.tiles_per_image} {calibration}") if resume else None
-    )
+    done_with = f"{entry.sha256} {settings.tiles_per_image} {settings.sampling} {calibration}"
+    notebook = ScoreFile(resume, done_with) if resume else None
     scorer = Scorer(
         lambda pixels: judge_picture(
             pixels, session.run, tiles=settings.tiles_per_image, part_margin=calibration.part_margin
@@ -89,17 +95,30 @@ def evaluate(
         sampling=settings.sampling,
         notebook=notebook,
     )
+    delivered = _delivery(jpeg, resize)
     with Progress(console=Console(stderr=True), transient=True, disable=json) as progress:
         task = progress.add_task("pictures", total=len(entries))
         scored = list(
             scorer.score(
                 entries,
-                delivered=_delivery(jpeg, resize),
-                delivery=f"jpeg {jpeg}, resize {resize}",
+                delivered=delivered,
+                delivery=str(delivered),
                 on_progress=lambda done: progress.update(task, completed=done),
                 on_failed=lambda item, error: skipped.add(item.key, error),
             )
         )
+        part = chosen([item.entry for item in scored], grid)
+        cells = progress.add_task("grid", total=len(GRID) + len(HARMLESS), visible=bool(part))
+
+        def deliver(name: str, chain: Chain) -> list[Scored]:
+            if not chain:
+                keys = {item.key for item in part}
+                return [item for item in scored if item.entry.key in keys]
+            progress.advance(cells)
+            steps = (*delivered, *chain)
+            return list(scorer.score(part, delivered=steps, delivery=str(steps)))
+
+        robustness = measure(deliver, calibration) if part else None
     if notebook is not None:
         notebook.close()
     found = tabulate(scored, calibration, by=lambda item: getattr(item, by) or item.generator)
@@ -112,19 +131,21 @@ def evaluate(
         "left_out": skipped.count,
     }
     if card is not None:
-        write_card(card, found, scored, calibration, about)
+        write_card(card, found, scored, calibration, about, robustness)
     for remark in found.remarks:
         print(f"touchstone: note: {remark}", file=sys.stderr)
     if json:
-        print(card_json(found, about))
+        print(card_json(found, about, robustness))
     else:
         _show(found, entry.label)
+        if robustness is not None:
+            _show_grid(robustness)
         if skipped.count:
             print(skipped)
     raise typer.Exit(skipped.exit_code)
 
 
-def _delivery(jpeg: int | None, resize: float | None) -> Sequence[Step]:
+def _delivery(jpeg: int | None, resize: float | None) -> tuple[Step, ...]:
     """What is done to every picture first, in the order a platform does it: resize, then JPEG."""
     from detector.corrupt import Step
 
@@ -133,7 +154,7 @@ def _delivery(jpeg: int | None, resize: float | None) -> Sequence[Step]:
         steps.append(Step("resize", {"factor": resize, "kernel": "area" if resize < 1 else "bicubic"}))
     if jpeg is not None:
         steps.append(Step("jpeg", {"quality": jpeg}))
-    return steps
+    return tuple(steps)
 
 
 def _show(found: Evaluation, label: str) -> None:
@@ -175,6 +196,27 @@ def _show(found: Evaluation, label: str) -> None:
             f"{low:.2%}-{high:.2%}",
         )
     console.print(alarms)
+
+
+def _show_grid(found: Robustness) -> None:
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    table = Table(title=f"Delivered otherwise, the worst first: {found.pictures} pictures")
+    for heading in ("", "AUC", "95 % interval", "TPR at 1 %", "ECE", "flips"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for cell in found.cells:
+        low, high = cell.auc_interval
+        table.add_row(
+            cell.name,
+            f"{cell.auc:.4f}",
+            f"{low:.4f}-{high:.4f}",
+            f"{cell.tpr_at_1_percent:.2%}",
+            f"{cell.calibration_error:.3f}",
+            f"{cell.flips:.2%}",
+        )
+    console.print(table)
+    console.print(
+        f"{found.flipped:.2%} of the verdicts turn under {len(found.harmless)} harmless re-encodings."
+    )
 
 
 def _show_pixels(console: Console, found: Evaluation) -> None:

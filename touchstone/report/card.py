@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from detector.evaluate import Evaluation, scores_of
 from detector.lint import LintReport
+from detector.robustness import Robustness
 from detector.scoring import Scored
 from detector.thresholds import Calibration
 from evidence.files import write_whole
@@ -24,9 +25,11 @@ from touchstone.report.curves import curves
 SCHEMA = "touchstone.evaluation/1"
 
 
-def card_json(found: Evaluation, about: Mapping[str, Any]) -> str:
+def card_json(found: Evaluation, about: Mapping[str, Any], robustness: Robustness | None = None) -> str:
     """The tables as JSON text; null where there is no number."""
     whole = {"schema": SCHEMA, **about, **found.to_dict()}
+    if robustness is not None:
+        whole["robustness"] = robustness.to_dict()
     return json.dumps(_finite(whole), indent=2, allow_nan=False)
 
 
@@ -36,6 +39,7 @@ def write_card(
     scored: Sequence[Scored],
     calibration: Calibration,
     about: Mapping[str, Any],
+    robustness: Robustness | None = None,
 ) -> None:
     """Write `path` as HTML, and the JSON beside it under its name. Raises OutputError."""
     labels, logits, scores, _ = scores_of(scored, calibration)
@@ -44,6 +48,7 @@ def write_card(
         .get_template("card.html")
         .render(
             found=found,
+            robustness=robustness,
             about={"schema": SCHEMA, **about},
             calibration=calibration,
             curves=curves(labels, logits, scores),
@@ -51,7 +56,9 @@ def write_card(
         )
     )
     write_whole(path, page.encode("utf-8", "backslashreplace"))
-    write_whole(path.with_suffix(".json"), (card_json(found, about) + "\n").encode("utf-8", "replace"))
+    write_whole(
+        path.with_suffix(".json"), (card_json(found, about, robustness) + "\n").encode("utf-8", "replace")
+    )
 
 
 def write_lint(
