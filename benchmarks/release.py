@@ -22,12 +22,14 @@ from rich.console import Console
 from benchmarks import forge_twins, train_family
 from benchmarks.measure import LIMITS, Measured, measure
 from benchmarks.shipped import SHIPPED, Shipped
+from detector.pairs import PairConfig
 from detector.train import WEIGHTS, TrainConfig, train_detector
 from evidence.digest import sha256_file
 from evidence.errors import TouchstoneError, UsageError
 from exports.command import export_run
 from exports.registry import Registry
 from generators.forge import MANIFEST
+from generators.systems.reconstruction import HELD_OUT_FAMILIES
 from generators.training.checkpoint import CHECKPOINT, RECORD
 from generators.training.command import run
 
@@ -77,7 +79,7 @@ def _train(chosen: argparse.Namespace) -> None:
     record = train_detector(
         twins,
         out,
-        config=TrainConfig(),
+        config=TrainConfig(pairs=PairConfig(left_out=HELD_OUT_FAMILIES)),
         budget_minutes=chosen.detector_minutes,
         seed=chosen.seed,
         resume=(out / CHECKPOINT).is_file(),

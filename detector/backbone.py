@@ -1,4 +1,4 @@
-"""The trunk: a small fully convolutional network at strides 2, 4 and 8, batch-normalised.
+"""The trunk: a small fully convolutional network that halves its sides once or twice, batch-normalised.
 
 No pooling and no resize: a feature sees a fixed neighbourhood (about 80 px) at native resolution
 wherever it stands, so that a tile and the whole picture give the same features.
@@ -13,27 +13,31 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class BackboneConfig:
-    """Channels at strides 2, 4 and 8, and the dilation of each block at stride 8."""
+    """Channels at each stride, from the residuals' own on, and the dilation of each block at the last."""
 
-    channels: tuple[int, int, int] = (24, 48, 80)
-    dilations: tuple[int, ...] = (1, 2)
+    channels: tuple[int, ...] = (20, 48, 64)
+    dilations: tuple[int, ...] = (1,)
 
 
 class Backbone(nn.Module):
-    """Residuals (B, C, H / 2, W / 2) -> features (B, channels[2], H / 8, W / 8), not negative."""
+    """Residuals (B, C, h, w) -> features (B, channels[-1], h / 2^n, w / 2^n), n strides, not negative."""
 
     def __init__(self, inputs: int, config: BackboneConfig) -> None:
         super().__init__()
-        fine, middle, coarse = config.channels
-        self.fine = nn.Sequential(_conv(inputs, fine, 1), _conv(fine, fine, 3))
-        self.middle = nn.Sequential(_conv(fine, middle, 3, stride=2), Block(middle, 1))
-        self.coarse = nn.Sequential(
-            _conv(middle, coarse, 3, stride=2), *(Block(coarse, dilation) for dilation in config.dilations)
-        )
-        self.features = coarse
+        fine, *middle, coarse = config.channels
+        layers: list[nn.Module] = [_conv(inputs, fine, 3)]
+        width = fine
+        for wider in middle:
+            layers += [_conv(width, wider, 3, stride=2), Block(wider, 1)]
+            width = wider
+        layers += [
+            _conv(width, coarse, 3, stride=2),
+            *(Block(coarse, dilation) for dilation in config.dilations),
+        ]
+        self.layers = nn.Sequential(*layers)
 
     def forward(self, residuals: Tensor) -> Tensor:
-        features: Tensor = self.coarse(self.middle(self.fine(residuals)))
+        features: Tensor = self.layers(residuals)
         return features
 
 

@@ -1,18 +1,23 @@
-"""`FakeDetector`: uint8 pixels in, a logit and a map of logits out, high = fake.
+"""`FakeDetector`: uint8 pixels in, a logit, a map of logits and logits of generator families out.
 
-The discriminator of the house, trained against every generator at once: fixed residual stems, a
-small fully convolutional trunk, two heads. Preprocessing is part of the network, hence of the
-exported graph; any height and width from 64 px in steps of 8.
+The discriminator of the house, trained against every generator at once. Two experts look at fixed
+residuals, one at native size, where traces of small steps stand, and one at half the size, where those
+of wide upsampling outlive compression and resizing; each answers for itself and the answers are added
+(late fusion, as SEF does, arXiv 2605.14486: features joined early learn the easier expert alone).
+Preprocessing is part of the network, hence of the exported graph; any height and width from 64 px in
+steps of 8.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from detector.backbone import Backbone, BackboneConfig
 from detector.heads import Heads
@@ -22,9 +27,11 @@ from evidence.errors import ModelNotFound
 
 @dataclass(frozen=True)
 class DetectorConfig:
-    """What has to be known to build the network again."""
+    """What has to be known to build the network again; `families` names what the last head tells apart."""
 
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    half: BackboneConfig | None = None  # the expert at half the size; its trunk has two strides
+    families: tuple[str, ...] = ()
     dropout: float = 0.1
 
     def to_dict(self) -> dict[str, Any]:
@@ -34,40 +41,57 @@ class DetectorConfig:
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> DetectorConfig:
         """The configuration `to_dict` wrote."""
-        trunk = {name: tuple(value) for name, value in fields["backbone"].items()}
-        return cls(backbone=BackboneConfig(**trunk), dropout=fields["dropout"])
+        half = fields.get("half")
+        return cls(
+            backbone=_trunk(fields["backbone"]),
+            half=_trunk(half) if half else None,
+            families=tuple(fields.get("families", ())),
+            dropout=fields["dropout"],
+        )
 
 
 PRESETS: dict[str, DetectorConfig] = {
-    "default": DetectorConfig(),
+    "default": DetectorConfig(
+        backbone=BackboneConfig(channels=(20, 48, 64), dilations=(1,)),
+        half=BackboneConfig(channels=(20, 48), dilations=(1, 2)),
+    ),
     "tiny": DetectorConfig(BackboneConfig(channels=(8, 12, 16), dilations=(1,)), dropout=0.0),
 }
 
 
 class FakeDetector(nn.Module):
-    """Pixels uint8 (B, H, W, 3), RGB -> logit (B,) and map (B, H / 8, W / 8), both float32 and raw."""
+    """Pixels uint8 (B, H, W, 3), RGB -> logit (B,) and map (B, H / 8, W / 8), both float32 and raw.
+
+    With families in its configuration a third answer follows: logits (B, families) of who made it, which
+    mean something of forged pictures only.
+    """
 
     def __init__(self, config: DetectorConfig | None = None) -> None:
         super().__init__()
-        self.config = config or DetectorConfig()
+        self.config = config or PRESETS["default"]
+        trunks = [self.config.backbone, *([self.config.half] if self.config.half else [])]
         self.stem = ResidualStem()
-        self.backbone = Backbone(ResidualStem.channels, self.config.backbone)
-        self.heads = Heads(self.backbone.features, self.config.dropout)
+        self.experts = nn.ModuleList(Backbone(ResidualStem.channels, trunk) for trunk in trunks)
+        self.heads = Heads(
+            [trunk.channels[-1] for trunk in trunks], len(self.config.families), self.config.dropout
+        )
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        logits, cells = self.from_residuals(self.residuals(pixels))
-        return logits.float(), cells.float()
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        return tuple(answer.float() for answer in self.from_residuals(self.residuals(pixels)))
 
-    def residuals(self, pixels: Tensor) -> Tensor:
-        """The fixed part: uint8 (B, H, W, 3) -> (B, 36, H / 2, W / 2)."""
+    def residuals(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """The fixed part: uint8 (B, H, W, 3) -> (B, 36, H / 2, W / 2); at half size (B, 36, H / 4, W / 4)."""
         channels_first = pixels.permute(0, 3, 1, 2).to(self.stem.kernels.dtype)
-        residuals: Tensor = self.stem(channels_first)
-        return residuals
+        native: Tensor = self.stem(channels_first)
+        if self.config.half is None:
+            return (native,)
+        return native, self.stem(F.avg_pool2d(channels_first, 2))
 
-    def from_residuals(self, residuals: Tensor) -> tuple[Tensor, Tensor]:
-        """The learned part: residuals -> logit (B,) and map (B, H / 8, W / 8)."""
-        logits, cells = self.heads(self.backbone(residuals))
-        return logits, cells
+    def from_residuals(self, residuals: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """The learned part: residuals -> logit (B,), map (B, H / 8, W / 8) and, if any, families."""
+        features = [expert(seen) for expert, seen in zip(self.experts, residuals, strict=True)]
+        answers: tuple[Tensor, ...] = self.heads(features)
+        return answers
 
 
 def save(model: FakeDetector, path: Path) -> None:
@@ -83,3 +107,7 @@ def load(path: Path) -> FakeDetector:
     model = FakeDetector(DetectorConfig.from_dict(saved["config"]))
     model.load_state_dict(saved["weights"])
     return model.eval()
+
+
+def _trunk(fields: dict[str, Any]) -> BackboneConfig:
+    return BackboneConfig(**{name: tuple(value) for name, value in fields.items()})

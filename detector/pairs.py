@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from detector.corrupt import CorruptionConfig, Step, apply, apply_mask, draw_chain, scale_of
+from detector.losses import UNNAMED
 from detector.readers import Entry, read
 from detector.tiles import CELL
 from evidence.errors import DataError
@@ -53,13 +54,15 @@ class PairConfig:
 
 
 class PairBatch(NamedTuple):
-    """`pixels` uint8 (2P, S, S, 3), the P reals before their P twins, and `cells` (2P, S / 8, S / 8).
+    """`pixels` uint8 (2P, S, S, 3), the P reals before their P twins; `cells` (2P, S / 8, S / 8).
 
-    A cell holds the share of its pixels that is forged, 0 to 1.
+    A cell holds the share of its pixels that is forged, 0 to 1. `families` int64 (P,) is the place of each
+    twin's in `Pairs.families`, or `UNNAMED` for one that is forged in a part, mixed or of none of them.
     """
 
     pixels: Tensor
     cells: Tensor
+    families: Tensor
 
 
 class Pairs(IterableDataset[PairBatch]):
@@ -72,6 +75,8 @@ class Pairs(IterableDataset[PairBatch]):
         self.seed = seed
         self.first_step = first_step
         self.twins = _pair_up(read(folder), split, config.left_out)
+        learned = self.twins if split == "train" else _pair_up(read(folder), "train", config.left_out)
+        self.families = tuple(sorted({twin.family for twin in learned}))
         self._sources = _stratify(list(self.twins))
         self._cache: dict[Path, Pixels] = {}
         self._cached_bytes = 0
@@ -91,13 +96,14 @@ class Pairs(IterableDataset[PairBatch]):
         made, ramp = step * 2 * self.config.pairs, self.config.ramp_crops
         ripe = min(1.0, made / ramp) if ramp else 1.0
         drawn = [self._pair(rng, ripe) for _ in range(self.config.pairs)]
-        reals, fakes, masks = zip(*drawn, strict=True)
+        reals, fakes, masks, families = zip(*drawn, strict=True)
         cells = np.zeros((2 * len(drawn), *masks[0].shape), np.float32)
         cells[len(drawn) :] = np.stack(masks)
-        return PairBatch(torch.from_numpy(np.stack(reals + fakes)), torch.from_numpy(cells))
+        pixels = torch.from_numpy(np.stack(reals + fakes))
+        return PairBatch(pixels, torch.from_numpy(cells), torch.tensor(families))
 
-    def _pair(self, rng: Rng, ripe: float) -> tuple[Pixels, Pixels, Cells]:
-        """One pair: real crop, twin crop (S, S, 3) and the twin's cells (S / 8, S / 8).
+    def _pair(self, rng: Rng, ripe: float) -> tuple[Pixels, Pixels, Cells, int]:
+        """One pair: real crop, twin crop (S, S, 3), the twin's cells (S / 8, S / 8) and its family.
 
         `ripe` is the share of pairs that are drawn from the full distribution; the others are clean.
         """
@@ -115,12 +121,15 @@ class Pairs(IterableDataset[PairBatch]):
         side = int(np.ceil((self.config.crop + _SLACK) / scale_of(chain)))
         window = _window(rng, mask, side)
         real, fake, mask = real[window], fake[window], mask[window]
+        named = twin.mask is None and twin.family in self.families
+        family = self.families.index(twin.family) if named else UNNAMED
         if not plain and twin.mask is None and rng.random() < self.config.partial:
+            family = UNNAMED
             mask = _patch(rng, mask.shape[0], mask.shape[1])
             fake = _mix(real, fake, mask[:, :, None].astype(np.float32) / np.float32(255))
         elif not plain and rng.random() < self.config.blended:
             fake = _mix(real, fake, np.float32(rng.uniform(0.6, 0.95)))
-        return self._deliver(rng, chain, real, fake, mask)
+        return *self._deliver(rng, chain, real, fake, mask), family
 
     def _deliver(
         self, rng: Rng, chain: Sequence[Step], real: Pixels, fake: Pixels, mask: Pixels

@@ -86,6 +86,6 @@ class ResidualStem(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Residuals of the pixels, the four positions of each 2 x 2 block as neighbouring channels."""
         residuals = F.conv2d(pixels, self.kernels, stride=PHASES)  # (B, 36, H/2 - 2, W/2 - 2)
-        residuals = (residuals * self.scales.to(residuals.dtype)).clamp(-1.0, 1.0)
+        residuals = residuals.mul_(self.scales).clamp_(-1.0, 1.0)
         border = REACH // PHASES
         return F.pad(residuals, (border, border, border, border))

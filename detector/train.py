@@ -1,9 +1,8 @@
 """Train the detector on a forge's aligned twins, within a time budget, resumable.
 
-The loss reads each picture three ways: is it forged (binary cross-entropy), which cells are (the same,
-cell by cell), and is the twin more suspicious than the real picture it was made from (pairwise
-logistic), which cancels what the picture shows. Random patches of the residuals are dropped (SAFE, Li et
-al. 2024, arXiv 2408.06741) so that no single trace is enough. What ships is the moving average.
+`losses.py` says what it is held to, `masking.py` what it may not see. The learning rate stays level and
+falls in the last part of the time, so that a run which is given more time later goes on from where the
+fall began (Haegele et al. 2024, arXiv 2405.18392). What ships is the moving average.
 """
 
 from __future__ import annotations
@@ -19,11 +18,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from detector.corrupt import NONE
+from detector.losses import losses
+from detector.masking import kept_patches, without_frequencies, without_patches
 from detector.metrics import auc
-from detector.model import DetectorConfig, FakeDetector, save
+from detector.model import PRESETS, DetectorConfig, FakeDetector, save
 from detector.pairs import PairBatch, PairConfig, Pairs, loader
 from detector.readers import MANIFEST
 from evidence.digest import sha256_file
@@ -34,6 +34,7 @@ from generators.training.ema import MovingAverage
 from generators.training.stats import Log, Means, commit, hardware
 
 WEIGHTS = "detector.pt"
+STEADY = "steady.pt"  # the state in which the fall of the learning rate began
 LOOK_BATCHES = 4
 
 
@@ -41,18 +42,22 @@ LOOK_BATCHES = 4
 class TrainConfig:
     """How the detector is trained; the clock counts crops, `total_crops` or the budget ends the run."""
 
-    model: DetectorConfig = field(default_factory=DetectorConfig)
+    model: DetectorConfig = PRESETS["default"]
     pairs: PairConfig = field(default_factory=PairConfig)
     learning_rate: float = 3e-3
     weight_decay: float = 0.02
     warm_up_crops: int = 10_000
-    total_crops: int = 1_000_000
+    total_crops: int = 4_000_000
     half_life_crops: float = 15_000.0
     cell_weight: float = 0.5
     rank_weight: float = 0.3
+    family_weight: float = 0.1
     forged_share: float = 0.2  # a crop forged in less of its area has no label as a whole
     patch_dropout: float = 0.5  # the share of batches that lose patches
     patch_share: float = 0.4  # of the patches, at most
+    frequency_dropout: float = 0.15  # the share of batches that lose frequencies
+    frequency_share: float = 0.15  # of the frequencies, at most
+    cooldown: float = 0.2  # the last part of the run, in which the learning rate falls
     bfloat16: bool = True
     log_seconds: float = 10.0
     look_seconds: float = 120.0
@@ -140,15 +145,18 @@ class _Run:
         going_on = checkpoint.begin(out, settled, resume=resume)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(seed)
-        self.model = FakeDetector(config.model).to(self.device).to(memory_format=torch.channels_last)
+        families = Pairs(twins, config.pairs, seed=seed).families
+        self.network = replace(config.model, families=families)
+        self.model = FakeDetector(self.network).to(self.device).to(memory_format=torch.channels_last)
         self.average = MovingAverage(self.model, config.half_life_crops)
         self.optimiser = torch.optim.AdamW(
             _groups(self.model, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.99)
         )
         self.steps = 0
+        self.steady_kept = False
         if going_on:
             with checkpoint.fitting(out):
-                self._restore(checkpoint.load(out))
+                self._restore()
         self.pairs = Pairs(twins, config.pairs, seed=seed, first_step=self.steps)
         clean = replace(config.pairs, corruption=NONE, partial=0.0, blended=0.0)
         ripe = replace(config.pairs, ramp_crops=0)
@@ -177,17 +185,14 @@ class _Run:
         """One step of the optimiser."""
         self._set_learning_rate()
         self.model.train()
-        rng = rng_at(self.seed, self.steps, "patches")
-        pixels, cells = batch.pixels.to(self.device), batch.cells.to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bfloat16):
-            residuals = self.model.residuals(pixels)
-            if torch.rand((), generator=rng) < self.config.patch_dropout:
-                share = float(torch.rand((), generator=rng)) * self.config.patch_share
-                residuals = residuals * _kept_patches(residuals, share, rng)
-            logits, maps = self.model.from_residuals(residuals)
-        losses = _losses(logits.float(), maps.float(), cells, self.config)
-        total = losses["picture"]
-        total = total + self.config.cell_weight * losses["cells"] + self.config.rank_weight * losses["rank"]
+        config, cells = self.config, batch.cells.to(self.device)
+        residuals = self._residuals(batch)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=config.bfloat16):
+            answers = self.model.from_residuals(residuals)
+        found = losses(answers, cells, batch.families.to(self.device), forged_share=config.forged_share)
+        total = found["picture"] + config.cell_weight * found["cells"] + config.rank_weight * found["rank"]
+        if "family" in found:
+            total = total + config.family_weight * found["family"]
         if not torch.isfinite(total):
             raise Diverged(
                 f"The loss is {total.item()} after {self.crops_seen} crops.", "Lower the learning rate."
@@ -197,8 +202,27 @@ class _Run:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
         self.steps += 1
-        self.average.update(self.model, images=len(pixels), images_seen=self.crops_seen)
-        self.means.add({name: float(loss.detach()) for name, loss in losses.items()})
+        self.average.update(self.model, images=len(cells), images_seen=self.crops_seen)
+        self.means.add({name: float(loss.detach()) for name, loss in found.items()})
+        if not self.steady_kept and self.done >= 1.0 - config.cooldown:
+            self.save(STEADY)
+            self.steady_kept = True
+
+    @torch.no_grad()
+    def _residuals(self, batch: PairBatch) -> list[Tensor]:
+        """What the networks see of a batch: all of it, or without some patches or frequencies."""
+        rng, config = rng_at(self.seed, self.steps, "patches"), self.config
+        pixels = batch.pixels.to(self.device)
+        if torch.rand((), generator=rng) < config.frequency_dropout:
+            share = float(torch.rand((), generator=rng)) * config.frequency_share
+            pixels = without_frequencies(pixels, share, rng)
+        residuals = list(self.model.residuals(pixels))
+        if torch.rand((), generator=rng) < config.patch_dropout:
+            share = float(torch.rand((), generator=rng)) * config.patch_share
+            count, height, width, _ = pixels.shape
+            kept = kept_patches((count, height, width), share, rng)
+            residuals = [without_patches(seen, kept, height // seen.shape[2]) for seen in residuals]
+        return residuals
 
     def look(self) -> None:
         """The AUC of the averaged network on crops it does not learn from, as delivered and degraded."""
@@ -212,7 +236,7 @@ class _Run:
         with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bfloat16):
             for step in range(LOOK_BATCHES):
                 batch = held_out.batch(step)
-                logits, _ = self.average.generator(batch.pixels.to(self.device))
+                logits = self.average.generator(batch.pixels.to(self.device))[0]
                 share = batch.cells.mean((1, 2))
                 known = (share == 0) | (share >= self.config.forged_share)
                 labels.append((share > 0)[known].numpy())
@@ -229,7 +253,7 @@ class _Run:
             left = self.budget.left(self.crops_seen, self.config.total_crops)
             on_progress(Progress(self.crops_seen, self.budget.seconds, left, losses, self.auc))
 
-    def save(self) -> None:
+    def save(self, name: str = checkpoint.CHECKPOINT) -> None:
         """Write the checkpoint."""
         checkpoint.save(
             self.out,
@@ -240,13 +264,14 @@ class _Run:
                 "steps": self.steps,
                 "seconds": self.budget.seconds,
             },
+            name,
         )
 
     def finish(self, stopped: str) -> DetectorRecord:
         """Save everything and write the record."""
         self.look()
         self.save()
-        best = FakeDetector(self.config.model)
+        best = FakeDetector(self.network)
         best.load_state_dict(self.average.generator.state_dict())
         save(best, self.out / WEIGHTS)
         record = DetectorRecord(
@@ -269,48 +294,36 @@ class _Run:
         checkpoint.write_text(self.out / checkpoint.RECORD, json.dumps(asdict(record), indent=2) + "\n")
         return record
 
-    def _restore(self, state: dict[str, Any]) -> None:
+    def _restore(self) -> None:
+        """Go on from the checkpoint or, with more time than it was made for, from before the fall."""
+        state = checkpoint.load(self.out)
+        self.steady_kept = (self.out / STEADY).is_file()
+        if self.steady_kept and self._done(state["steps"], state["seconds"]) < 1.0 - self.config.cooldown:
+            state, self.steady_kept = checkpoint.load(self.out, STEADY), False
         self.model.load_state_dict(state["model"])
         self.average.generator.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.steps = state["steps"]
         self.budget.spent_before = state["seconds"]
 
-    def _set_learning_rate(self) -> None:
-        """A short rise, then half a cosine down to a hundredth, by crops or by the budget's clock."""
-        done = self.crops_seen / self.config.total_crops
+    @property
+    def done(self) -> float:
+        """How much of the run is behind it, by crops or by the clock, whichever is more."""
+        return self._done(self.steps, self.budget.seconds)
+
+    def _done(self, steps: int, seconds: float) -> float:
+        done = steps * 2 * self.config.pairs.pairs / self.config.total_crops
         if self.budget.minutes is not None:
-            done = max(done, self.budget.seconds / max(60 * self.budget.minutes, 1e-9))
+            done = max(done, seconds / max(60 * self.budget.minutes, 1e-9))
+        return min(done, 1.0)
+
+    def _set_learning_rate(self) -> None:
+        """A short rise, a level, then down to a hundredth along 1 - sqrt, which falls fast at first."""
         rise = min(1.0, (self.crops_seen + 1) / self.config.warm_up_crops)
-        fall = 0.01 + 0.99 * 0.5 * (1.0 + float(np.cos(np.pi * min(done, 1.0))))
+        fallen = max(0.0, self.done - 1.0 + self.config.cooldown) / max(self.config.cooldown, 1e-9)
+        fall = 0.01 + 0.99 * (1.0 - fallen**0.5)
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * rise * fall
-
-
-def _losses(logits: Tensor, maps: Tensor, cells: Tensor, config: TrainConfig) -> dict[str, Tensor]:
-    """The three readings; logits (2P,), maps and cells (2P, h, w), reals before their twins."""
-    share = cells.mean((1, 2))
-    known = (share == 0) | (share >= config.forged_share)
-    labels = (share > 0).float()
-    picture = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
-    reals, fakes = logits.chunk(2)
-    forged = (share >= config.forged_share).chunk(2)[1]
-    rank = F.softplus(reals - fakes)
-    return {
-        "picture": (picture * known).sum() / known.sum().clamp_min(1),
-        "cells": F.binary_cross_entropy_with_logits(maps, cells),
-        "rank": (rank * forged).sum() / forged.sum().clamp_min(1),
-    }
-
-
-def _kept_patches(residuals: Tensor, share: float, rng: torch.Generator) -> Tensor:
-    """1 or 0 for each patch of 16 x 16 px, the same for both sides of a pair: (2P, 1, H / 2, W / 2)."""
-    count, _, height, width = residuals.shape
-    patch = 8  # residuals stand at stride 2
-    coarse = torch.rand(count // 2, 1, -(-height // patch), -(-width // patch), generator=rng)
-    kept = (coarse >= share).to(residuals.dtype).repeat(2, 1, 1, 1)
-    fine = kept.repeat_interleave(patch, 2).repeat_interleave(patch, 3)
-    return fine[:, :, :height, :width].to(residuals.device)
 
 
 def _groups(model: FakeDetector, weight_decay: float) -> list[dict[str, Any]]:

@@ -158,12 +158,13 @@ def export_int8(
 def _freeze_detector(folder: Path, path: Path, identity: Identity, run: Mapping[str, Any]) -> dict[str, Any]:
     net = load(folder / WEIGHTS)
     words = replace(identity, task=DETECTOR_TASK, preprocessing=DETECTOR_INPUT)
-    interface = export_detector(net, path, words)
+    families = len(net.config.families)
+    interface = export_detector(net, path, words, families)
     measured = {key: run[key] for key in ("auc", "auc_degraded", "parameters") if key in run}
     return {
         "task": DETECTOR_TASK,
         "tags": {"precision": "fp32"},
-        "metrics": {**measured, "parity": check_detector(net, path).to_dict()},
+        "metrics": {**measured, "parity": check_detector(net, path, families=families).to_dict()},
         **_described(interface),
     }
 

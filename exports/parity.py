@@ -76,12 +76,13 @@ def check_detector(
     net: nn.Module,
     path: Path,
     *,
+    families: int = 0,
     sizes: Sequence[tuple[int, int]] = SIZES,
     batches: Sequence[int] = BATCHES,
 ) -> Agreement:
     """Compare a detector's file with its network; raises `ParityError` at the first disagreement."""
     cases = ({"pixels": _pictures(batch, height, width)} for height, width in sizes for batch in batches)
-    return _check(net, path, "detector", detector_interface(), cases)
+    return _check(net, path, "detector", detector_interface(families), cases)
 
 
 def check_generator(

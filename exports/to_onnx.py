@@ -56,12 +56,18 @@ class Interface:
     steps: Mapping[str, int] = field(default_factory=dict)
 
 
-def detector_interface() -> Interface:
-    """`pixels` uint8 (batch, height, width, 3) to `logit` (batch,) and `map` (batch, rows, columns)."""
+def detector_interface(families: int = 0) -> Interface:
+    """`pixels` uint8 (batch, height, width, 3) to `logit` (batch,) and `map` (batch, rows, columns).
+
+    A detector that knows `families` of generators has a third output, `families` (batch, families).
+    """
+    outputs: dict[str, Shape] = {"logit": ("batch",), "map": ("batch", "rows", "columns")}
+    if families:
+        outputs["families"] = ("batch", families)
     return Interface(
         example={"pixels": torch.randint(0, 256, (2, 128, 192, 3), dtype=torch.uint8)},
         inputs={"pixels": ("batch", "height", "width", 3)},
-        outputs={"logit": ("batch",), "map": ("batch", "rows", "columns")},
+        outputs=outputs,
         steps={"height": DETECTOR_STEP, "width": DETECTOR_STEP},
     )
 
@@ -96,9 +102,9 @@ def generator_interface(model: AdversarialModel, part: str = "") -> Interface:
     return Interface(example, inputs, {"images": images}, steps)
 
 
-def export_detector(net: nn.Module, path: Path, identity: Identity) -> Interface:
+def export_detector(net: nn.Module, path: Path, identity: Identity, families: int = 0) -> Interface:
     """Write a detector network as ONNX; returns its interface. Raises `ModelError`, `OutputError`."""
-    return export(net, path, detector_interface(), identity)
+    return export(net, path, detector_interface(families), identity)
 
 
 def export_generator(model: AdversarialModel, path: Path, identity: Identity, part: str = "") -> Interface:

@@ -91,9 +91,9 @@ def differences(before: Any, now: Any, path: str = "") -> list[str]:
     return [] if before == now else [f"{path}: {before!r} -> {now!r}"]
 
 
-def save(folder: Path, state: dict[str, Any]) -> None:
+def save(folder: Path, state: dict[str, Any], name: str = CHECKPOINT) -> None:
     """Write the checkpoint so that a kill at any moment leaves the old one or the new one whole."""
-    target = folder / CHECKPOINT
+    target = folder / name
     partial = target.with_suffix(".partial")
     try:
         with partial.open("wb") as stream:
@@ -112,11 +112,11 @@ def save(folder: Path, state: dict[str, Any]) -> None:
         ) from error
 
 
-def load(folder: Path) -> dict[str, Any]:
+def load(folder: Path, name: str = CHECKPOINT) -> dict[str, Any]:
     """The state `save` wrote, on the CPU; raises TrainingError for any other file."""
     try:
         with warnings.catch_warnings(action="ignore"):  # about the pickle in a file that is none of ours
-            state = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
+            state = torch.load(folder / name, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise TrainingError(f"{folder} holds no checkpoint.", "Name the folder of a training run.") from error
     except Exception as error:  # on a foreign file torch's reader fails in any way there is

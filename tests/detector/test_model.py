@@ -18,8 +18,8 @@ def lively(preset: str = "tiny") -> FakeDetector:
     """A network in evaluation mode whose heads, unlike fresh ones, answer with more than zero."""
     torch.manual_seed(0)
     model = FakeDetector(PRESETS[preset]).eval()
-    torch.nn.init.normal_(model.heads.cell.weight)
-    torch.nn.init.normal_(model.heads.picture.weight)
+    torch.nn.init.normal_(model.heads.cell[0].weight)
+    torch.nn.init.normal_(model.heads.picture[0].weight)
     return model
 
 

@@ -10,7 +10,7 @@ import torch
 from detector.corrupt import NONE
 from detector.model import PRESETS, load
 from detector.pairs import PairConfig
-from detector.train import Progress, TrainConfig, train_detector
+from detector.train import STEADY, Progress, TrainConfig, train_detector
 from evidence.errors import ConfigMismatch, DataError, OutputError
 
 TINY = TrainConfig(
@@ -65,6 +65,48 @@ def test_no_time_left_ends_the_run_with_everything_saved(forge: Path, tmp_path: 
     assert record.stopped == "budget"
     assert record.crops_seen == 8
     assert (tmp_path / "detector.pt").is_file()
+
+
+def test_a_run_given_more_time_goes_on_from_before_its_learning_rate_fell(
+    forge: Path, tmp_path: Path
+) -> None:
+    config = replace(TINY, total_crops=10_000)
+    train_detector(forge, tmp_path, config=config, budget_minutes=0.0, workers=0)
+    train_detector(forge, tmp_path, config=config, budget_minutes=0.0, workers=0, resume=True)
+    steady = torch.load(tmp_path / STEADY)["steps"]
+    ended = torch.load(tmp_path / "checkpoint.pt")["steps"]
+
+    rates = []
+
+    def stop_at_once(_: Progress) -> None:
+        lines = (tmp_path / "log.jsonl").read_text("utf-8").splitlines()
+        rates.append([row for row in map(json.loads, lines) if "lr" in row][-1])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_detector(
+            forge,
+            tmp_path,
+            config=config,
+            budget_minutes=10.0,
+            workers=0,
+            resume=True,
+            on_progress=stop_at_once,
+        )
+
+    assert (steady, ended) == (1, 2)
+    assert rates[0]["step"] == 2
+    assert rates[0]["lr"] == pytest.approx(config.learning_rate)
+
+
+def test_the_families_of_the_training_twins_get_a_head(forge: Path, tmp_path: Path) -> None:
+    train_detector(forge, tmp_path, config=TINY, budget_minutes=0.0, workers=0)
+
+    model = load(tmp_path / "detector.pt")
+    logits, cells, families = model(torch.zeros(2, 64, 72, 3, dtype=torch.uint8))
+
+    assert model.config.families == ("checkered", "striped")
+    assert (logits.shape, cells.shape, families.shape) == ((2,), (2, 8, 9), (2, 2))
 
 
 def test_a_run_goes_on_only_with_its_own_configuration(forge: Path, tmp_path: Path) -> None:

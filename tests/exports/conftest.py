@@ -102,7 +102,7 @@ def network() -> FakeDetector:
         torch.manual_seed(0)
         net = FakeDetector(PRESETS["tiny"])
         net.train()(torch.randint(0, 256, (4, 64, 64, 3), dtype=torch.uint8))
-        for head in (net.heads.cell, net.heads.picture):
+        for head in (*net.heads.cell, *net.heads.picture):
             torch.nn.init.normal_(head.weight, std=0.5)
             torch.nn.init.normal_(head.bias, std=0.5)
     return net.eval()

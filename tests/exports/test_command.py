@@ -42,7 +42,9 @@ SIZES = ((64, 64), (72, 136))
 def _few_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The gate at sizes that a test can wait for; the whole range is a benchmark's business."""
     monkeypatch.setattr(
-        command, "check_detector", lambda net, path: check_detector(net, path, sizes=SIZES, batches=(1, 2))
+        command,
+        "check_detector",
+        lambda net, path, **given: check_detector(net, path, sizes=SIZES, batches=(1, 2), **given),
     )
     monkeypatch.setattr(
         command,

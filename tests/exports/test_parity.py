@@ -38,7 +38,7 @@ def test_an_exported_detector_agrees_with_its_network(network: FakeDetector, exp
     ("weight", "culprit"),
     [
         ("stem.kernels", "Conv `conv2d`"),
-        ("backbone.middle.1.body.0.weight", "Conv `getitem_9`"),  # with its batch norm folded in
+        ("experts.0.layers.2.body.0.weight", "Conv `getitem_6`"),  # with its batch norm folded in
     ],
 )
 def test_a_planted_difference_is_found_and_its_node_named(
@@ -54,7 +54,7 @@ def test_a_planted_difference_is_found_and_its_node_named(
 def test_a_difference_below_the_tolerance_passes_and_is_written_down(
     network: FakeDetector, exported: Path, tmp_path: Path
 ) -> None:
-    planted = _with_weight(exported, tmp_path / "near.onnx", "heads.picture.bias", change=TOLERANCE / 2)
+    planted = _with_weight(exported, tmp_path / "near.onnx", "heads.picture.0.bias", change=TOLERANCE / 2)
     found = check_detector(network, planted, sizes=SIZES, batches=(1,))
     assert found.largest["logit"] == pytest.approx(TOLERANCE / 2, rel=0.1)  # the rest is rounding
 
