@@ -108,6 +108,26 @@ class CredentialReader:
         except (c2pa.C2paError, ValueError, RecursionError) as problem:
             return _without_manifest(problem, source, bool(sidecar))
 
+    def parent_picture(self, file: BinaryIO, mime: str, sidecar: bytes = b"") -> bytes:
+        """The thumbnail of what a file was made from, as its manifest holds it; empty without one."""
+        if not sidecar and mime not in READABLE:
+            return b""
+        context = self._context or c2pa.Context.from_dict(self._settings)
+        more = (sidecar,) if sidecar else ()
+        picture = io.BytesIO()
+        try:
+            with c2pa.Reader(mime, _source(file), *more, context=context) as reader:
+                store = json.loads(reader.json())
+                active = store["manifests"][store["active_manifest"]]
+                for one in active.get("ingredients", ()):
+                    place = (one.get("thumbnail") or {}).get("identifier")
+                    if one.get("relationship") == "parentOf" and place:
+                        reader.resource_to_stream(place, picture)
+                        break
+        except (c2pa.C2paError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
+            return b""  # what is wrong with the manifest is said by `read`
+        return picture.getvalue()
+
     def _read(self, source: BinaryIO, mime: str, sidecar: bytes) -> Credentials:
         source.seek(0)
         if sidecar:
@@ -150,12 +170,16 @@ class SigningKey:
 
 @dataclass(frozen=True)
 class Part:
-    """Something an asset was made from: an open file with its type, title and relationship."""
+    """Something an asset was made from: an open file with its type, title and relationship.
+
+    `thumbnail` is a small JPEG of it, to be shown beside the asset.
+    """
 
     file: BinaryIO
     mime: str
     title: str
     relationship: Literal["parentOf", "componentOf", "inputTo"] = "parentOf"
+    thumbnail: bytes = b""
 
 
 def sign(
@@ -181,8 +205,11 @@ def sign(
         ):
             if edit:
                 builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
-            for part in parts:
-                row = {"title": part.title, "relationship": part.relationship}
+            for number, part in enumerate(parts):
+                row: dict[str, Any] = {"title": part.title, "relationship": part.relationship}
+                if part.thumbnail:
+                    row["thumbnail"] = {"format": "image/jpeg", "identifier": f"part-{number}.jpg"}
+                    builder.add_resource(f"part-{number}.jpg", io.BytesIO(part.thumbnail))
                 builder.add_ingredient(json.dumps(row), part.mime, part.file)
             if not embed:
                 builder.set_no_embed()

@@ -54,7 +54,10 @@ class Signer:
             key = SigningKey(asked["chain"].encode(), asked["algorithm"], ask)
             file = _held(medium)
             mime = media_type(file)
-            parts = [Part(one, media_type(one), asked["parent"]) for one in map(_held, parents)]
+            beside = base64.b64decode(asked["thumbnail"])
+            parts = [
+                Part(one, media_type(one), asked["parent"], thumbnail=beside) for one in map(_held, parents)
+            ]
             embed, out = mime in EMBEDDING, io.BytesIO()
             manifest = sign(
                 asked["definition"],
@@ -95,6 +98,7 @@ def sign_apart(
     edit: bool,
     parent: Path | None = None,
     parent_title: str = "",
+    thumbnail: bytes = b"",
 ) -> Signed:
     """Sign a file by a child of the pool, which was given `SIGNER`; `says` checks what it made.
 
@@ -117,6 +121,7 @@ def sign_apart(
             "algorithm": key.algorithm,
             "edit": edit,
             "parent": parent_title,
+            "thumbnail": base64.b64encode(thumbnail).decode(),
         }
         answering.start(asked)
         said = pool.ask(files, source.name)

@@ -13,9 +13,6 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
-import cv2
-import numpy as np
-
 from evidence.errors import MediaError, UnsupportedMedia, UsageError
 from evidence.files import write_whole
 from evidence.medium import MediaInfo, Pixels
@@ -29,7 +26,7 @@ from exports.wishes import Asked, Condition, conditions_of, refuse_foreign, take
 from provenance.transparency.entries import generated
 from worker.marking import Marking
 from worker.media import MediaStore
-from worker.pictures import preview_jpg
+from worker.pictures import preview_jpg, shrunk
 from worker.remembering import Known, known_made
 from worker.requests import GenerateRequest
 from worker.scanner import installed_models
@@ -149,7 +146,7 @@ class _Decoding:
     def originals(self, names: tuple[str, ...]) -> Iterator[Original]:
         for number, name in enumerate(names):
             info, pixels = self._decode(name)
-            write_whole(self.before(name), preview_jpg(_small(pixels)))
+            write_whole(self.before(name), preview_jpg(shrunk(pixels, BEFORE_PX)))
             yield number, replace(info, path=name), pixels
 
     def pixels(self, name: str) -> Pixels:
@@ -198,14 +195,6 @@ def _numbered(given: Mapping[str, Any], name: str) -> list[dict[str, str]]:
         taken = any(stem == other["name"] for other in found) or name == "mask"
         found.append({"sha256": one["sha256"], "name": f"{name}-{number}-{stem}" if taken else stem})
     return found
-
-
-def _small(pixels: Pixels) -> Pixels:
-    scale = min(1.0, BEFORE_PX / max(pixels.shape[:2]))
-    size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
-    return (
-        pixels if scale == 1 else np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-    )
 
 
 def _file(media: MediaStore, job: str, name: str, role: str, before: str = "") -> dict[str, Any]:

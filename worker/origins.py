@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from evidence.errors import MediaError, SigningError
+from evidence.inquiry import Reader
+from evidence.medium import Pixels, Sampling
 from evidence.sandbox import DecoderPool
 from provenance.c2pa import SigningKey
 from provenance.examine import Declared, examine, reader
+from provenance.parents import PARENTS, picture_in
 from provenance.registry import Registry
 from provenance.seen import Seen
 from provenance.signers import development_key, key_from_command, key_from_files
@@ -26,9 +29,12 @@ from provenance.trust import TrustStore
 from provenance.watermark.detect import Mark
 from provenance.watermark.files import find_in_file
 from provenance.watermark.keys import read_key
+from worker.media import MediaStore
+from worker.pictures import preview_jpg, shrunk
 from worker.remembering import look
 from worker.settings import Settings
 
+_THUMBNAIL_PX = 512
 PASS_PHRASE = "TOUCHSTONE_KEY_PASSPHRASE"
 
 
@@ -53,7 +59,7 @@ class Origins:
         self._lock = threading.Lock()
         self._opened = ExitStack()
         self._reading: DecoderPool | None = None
-        self._signing: DecoderPool | None = None
+        self._pools: dict[str, DecoderPool] = {}
         self._trust = ""
 
     def close(self) -> None:
@@ -80,15 +86,23 @@ class Origins:
 
     def sign(self, path: Path, statement: Statement, *, parent_title: str = "") -> Signed:
         """A file with the service's signature under a statement. Raises SigningError, MediaError."""
+        beside = b"" if statement.parent is None else self._thumbnail(statement.parent)
         return sign_apart(
-            self._signer(),
+            self._pool(SIGNER),
             path,
             manifest_definition(statement, Path(statement.title)),
             self._key(),
             edit=statement.what in ("edited", "scanned"),
             parent=statement.parent,
             parent_title=parent_title,
+            thumbnail=beside,
         )
+
+    def parent(self, path: Path, media: MediaStore) -> Pixels | None:
+        """The picture of what a file was made from, if its manifest holds one. Raises MediaError."""
+        with media.receive() as written:
+            written.write(picture_in(self._pool(PARENTS).read(str(path))))
+            return self._first(written.written()) if written.size_bytes else None
 
     def check(self, path: Path, sidecar: Path | None, statement: Statement) -> None:
         """Raise SigningError unless a signed file verifies and says what the statement says."""
@@ -129,9 +143,22 @@ class Origins:
                 self._trust = fingerprint
             return self._reading
 
-    def _signer(self) -> DecoderPool:
+    def _pool(self, reader: Reader) -> DecoderPool:
+        """The child for one kind of question."""
         with self._lock:
-            if self._signing is None:
-                pool = DecoderPool(self._settings.limits, workers=1, reader=SIGNER)
-                self._signing = self._opened.enter_context(pool)
-            return self._signing
+            if reader.target not in self._pools:
+                pool = DecoderPool(self._settings.limits, workers=1, reader=reader)
+                self._pools[reader.target] = self._opened.enter_context(pool)
+            return self._pools[reader.target]
+
+    def _first(self, path: Path) -> Pixels:
+        """The picture in a file, or the first frame of a film."""
+        with self._reader().open(str(path), Sampling(max_frames=1)) as medium:
+            return next(iter(medium.frames())).pixels
+
+    def _thumbnail(self, path: Path) -> bytes:
+        """A small picture of a file; none of a file that cannot be decoded."""
+        try:
+            return preview_jpg(shrunk(self._first(path), _THUMBNAIL_PX))
+        except (MediaError, StopIteration):
+            return b""

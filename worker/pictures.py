@@ -70,6 +70,15 @@ def preview_jpg(pixels: Pixels) -> bytes:
     return encode_jpeg(np.ascontiguousarray(pixels), PREVIEW_QUALITY)
 
 
+def shrunk(pixels: Pixels, most: int) -> Pixels:
+    """A picture of at most so many pixels a side."""
+    scale = min(1.0, most / max(pixels.shape[:2]))
+    if scale == 1:
+        return pixels
+    size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def coarse(heat: NDArray[np.float32]) -> NDArray[np.float32]:
     """The heat map at no more than HEAT_CELLS cells a side, by area mean."""
     rows, columns = heat.shape

@@ -18,6 +18,7 @@ from touchstone.api import (
     log,
     models,
     origins,
+    parents,
     problems,
     rescans,
     results,
@@ -32,7 +33,20 @@ from worker.jobs.store import JobStore
 from worker.media import MediaStore
 from worker.settings import Settings
 
-_PARTS = (scans, results, events, batches, rescans, generations, webhooks, origins, log, models, health)
+_PARTS = (
+    scans,
+    results,
+    events,
+    batches,
+    rescans,
+    generations,
+    webhooks,
+    origins,
+    parents,
+    log,
+    models,
+    health,
+)
 STREAMED: frozenset[tuple[str, str]] = frozenset(
     {
         ("POST", "/v1/scans"),

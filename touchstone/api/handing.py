@@ -15,8 +15,9 @@ from starlette.concurrency import run_in_threadpool
 
 from evidence.errors import RequestError
 from touchstone.api.accepting import is_json, is_medium, read_json
+from touchstone.api.origin_schemas import AboutForm
 from touchstone.api.rates import too_many
-from touchstone.api.schemas import AboutForm, Sha256, Taken
+from touchstone.api.schemas import Sha256, Taken
 from touchstone.api.service import Desk
 from touchstone.api.uploads import FILE_FIELD, Shape, receive_body, receive_form
 from worker.receiving import Receiving

@@ -13,12 +13,13 @@ from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import PlainTextResponse
 
 from evidence.errors import NotThere
+from provenance.transparency.entries import report_sha256
 from provenance.transparency.folder import bundle
 from provenance.transparency.merkle import HASH_BYTES
 from provenance.transparency.notes import peek
 from provenance.transparency.tiles import WIDTH, widths
 from touchstone.api.access import Reading
-from touchstone.api.schemas import LogConsistency, LogProof, LogState
+from touchstone.api.origin_schemas import LogConsistency, LogProof, LogProofs, LogState
 from touchstone.api.service import Desk
 
 router = APIRouter(prefix="/v1/log", tags=["log"])
@@ -54,6 +55,20 @@ def log_consistency(desk: Reading, first: Annotated[int, Query(ge=0, lt=2**53)])
     """The proof that the log begins with its first `first` entries."""
     note, path = desk.service.logbook.consistency(first)
     return LogConsistency(first=first, hashes=[node.hex() for node in path], checkpoint=note)
+
+
+@router.get("/entries")
+def find_entries(desk: Reading, sha256: Annotated[str, Query(pattern="^[0-9a-f]{64}$")]) -> LogProofs:
+    """What the log holds of a medium, by its sha256: of your own scans; for the administrator all."""
+    logbook = desk.service.logbook
+    if desk.admin:
+        found = logbook.proofs(sha256)
+    else:
+        scans = [job for job in desk.jobs_with(sha256) if job.kind == "scan"]
+        results = [shard.result or {} for job in scans if (shard := desk.first_shard(job))]
+        reports = [result["report"] for result in results if result.get("report")]
+        found = [one for report in reports for one in logbook.proofs(report_sha256(report))]
+    return LogProofs(items=[LogProof(**one) for one in found])
 
 
 @router.get("/entries/{position}")

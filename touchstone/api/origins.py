@@ -20,7 +20,8 @@ from provenance.signing_apart import Signed
 from provenance.words import claim_words, credentials_sentence, source_sentence
 from touchstone.api.access import Signing, Writing
 from touchstone.api.handing import Handed, asked, body, handed_in
-from touchstone.api.schemas import AboutForm, Line, Name, Seen, Verification
+from touchstone.api.origin_schemas import AboutForm, Seen, Verification
+from touchstone.api.schemas import Line, Name
 from touchstone.api.service import Desk
 from worker.origins import Verified
 

@@ -21,7 +21,8 @@ from provenance.transparency.errors import LogError
 from touchstone.api import views
 from touchstone.api.access import Reading
 from touchstone.api.files import Sent
-from touchstone.api.schemas import FramePoint, Frames, KnownMedium, LogProof, Sha256
+from touchstone.api.origin_schemas import LogProof
+from touchstone.api.schemas import FramePoint, Frames, KnownMedium, Sha256
 from touchstone.api.service import Desk
 from touchstone.report.html import HtmlOptions, HtmlWriter
 from touchstone.report.item import ReportItem

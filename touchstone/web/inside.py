@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-from fastapi import Request
+from fastapi import Request, Response
 
 from evidence.errors import ApiRefused
 
@@ -41,11 +41,22 @@ class Inside:
         """Hand the visitor's own body on, as it streams in."""
         return await self._send("POST", path, content=self._body())
 
+    async def pass_on_for_file(self, path: str) -> Response:
+        """The same where the answer is a file: as the API sends it."""
+        answer = await self._answer("POST", path, content=self._body())
+        kept = ("content-type", "content-disposition")
+        headers = {name: answer.headers[name] for name in kept if name in answer.headers}
+        return Response(answer.content, headers={**headers, "X-Content-Type-Options": "nosniff"})
+
     async def _body(self) -> AsyncIterator[bytes]:
         async for chunk in self._request.stream():
             yield chunk
 
     async def _send(self, method: str, path: str, **body: Any) -> Any:
+        answer = await self._answer(method, path, **body)
+        return answer.json() if answer.content else None
+
+    async def _answer(self, method: str, path: str, **body: Any) -> httpx.Response:
         names = _FORWARDED if "content" in body else _FORWARDED[:-2]
         headers = {name: value for name in names if (value := self._request.headers.get(name))}
         client = self._request.client or ("127.0.0.1", 0)
@@ -55,7 +66,7 @@ class Inside:
             answer = await http.request(method, quote(path), headers=headers, **body)
         if answer.is_error:
             raise _refusal(answer)
-        return answer.json() if answer.content else None
+        return answer
 
 
 def _refusal(answer: httpx.Response) -> ApiRefused:

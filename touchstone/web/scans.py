@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from evidence.errors import ApiRefused
 from evidence.verdict import Report
 from touchstone.report.article import article
 from touchstone.web.inside import Inside
@@ -71,6 +72,8 @@ async def show(request: Request, scan_id: str) -> HTMLResponse:
             "claims": [],  # the page shows the whole of provenance instead
             "left_out": False,
             "taken_over": False,
+            "proof": await _there(Inside(request), f"/v1/scans/{scan_id}/proof.json"),
+            "parent": await _there(Inside(request), f"/v1/scans/{scan_id}/parent"),
         }
     return render(request, "scan.html", scan=scan, report=report, **view)
 
@@ -94,6 +97,15 @@ async def delete(request: Request, scan_id: str) -> RedirectResponse:
     """Remove a scan with its file and pictures."""
     await Inside(request).delete(f"/v1/scans/{scan_id}")
     return _on_to("/scans")
+
+
+async def _there(api: Inside, path: str) -> dict[str, Any] | None:
+    """What the API has there, None where it has nothing or cannot give it now."""
+    try:
+        found: dict[str, Any] = await api.get(path)
+    except ApiRefused:
+        return None
+    return found
 
 
 def _midnight(day: str, days: int = 0) -> str:

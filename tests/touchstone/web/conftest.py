@@ -107,6 +107,12 @@ def stub(tmp_path: Path, photo: Pixels, clip: Path) -> Stub:
         "id": "night", "name": "Archive", "state": "done", "created": 1_764_000_000.0, "finished": None,
         "total": 3, "done": 3, "failed": 2, "retriable": 1, "counts": counts,
     }  # fmt: skip
+    made.parents["fake"] = {
+        "title": "whole.jpg", "url": "/v1/scans/fake/preview.jpg", "width": 256, "height": 192,
+        "differs": {"share": 0.02, "box": [0.3, 0.2, 0.5, 0.4]},
+    }  # fmt: skip
+    entry = {"kind": "scan", "verdict": "fake", "time": "2026-11-25T12:00:00Z", "media_sha256": "ab" * 32}
+    made.proofs["fake"] = {"entry": entry, "proof": "c2sp.org/tlog-proof@v1\nindex 5\n\nstub/log\n7\n"}
     empty = {"code": "empty", "message": "It is empty."}
     made.items["night"] = [
         _item(0, "a.png", report=plain_report("a.png")),

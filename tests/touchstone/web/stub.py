@@ -33,6 +33,9 @@ class Stub:
         self.asked: list[tuple[str, str]] = []
         self.events: dict[str, Iterable[tuple[str, dict[str, Any]]]] = {}
         self.looked_for: dict[str, str] = {}
+        self.proofs: dict[str, dict[str, Any]] = {}
+        self.parents: dict[str, dict[str, Any]] = {}
+        self.told: dict[str, dict[str, Any]] = {}
         self.locked = False
         self.app = self._app()
 
@@ -84,7 +87,7 @@ class Stub:
 
         @app.get("/v1/limits")
         def limits() -> dict[str, Any]:
-            return {"max_bytes": 2_000_000_000}
+            return {"max_bytes": 2_000_000_000, "signing": True}
 
         @app.get("/v1/models")
         def models() -> dict[str, Any]:
@@ -137,11 +140,28 @@ class Stub:
         def delete(id: str) -> dict[str, Any]:
             return self.scans.pop(id)
 
+        @app.get("/v1/scans/{id}/proof.json", response_model=None)
+        def proof(id: str) -> dict[str, Any] | JSONResponse:
+            return self.proofs.get(id) or JSONResponse({"detail": "The log has no entry of it."}, 404)
+
+        @app.get("/v1/scans/{id}/parent", response_model=None)
+        def parent(id: str) -> dict[str, Any] | JSONResponse:
+            return self.parents.get(id) or JSONResponse({"detail": "It has no parent."}, 404)
+
+        @app.get("/v1/log")
+        def log() -> dict[str, Any]:
+            return {"origin": "stub/log", "size": 7, "root": "ab" * 32, "key": "stub/log+0a1b2c3d+AAAA"}
+
         @app.get("/v1/scans/{id}/{file}")
         def picture(id: str, file: str) -> FileResponse:
             return FileResponse(self.folder / id / file, media_type="video/mp4" if file == "media" else None)
 
         self._batches(app)
+
+        @app.post("/v1/{what}", response_model=None)
+        def about(what: str) -> dict[str, Any] | JSONResponse:
+            return self.told.get(what) or JSONResponse({"detail": "This service does not sign."}, 403)
+
         add_pages(app)
         return app
 

@@ -25,6 +25,10 @@ PAGES = (
     "/batches/day",
     "/batches/night/items/0",
     "/models",
+    "/provenance",
+    "/log",
+    "/log?find=fake",
+    "/log?find=real",
     "/key",
     "/scans/missing",
 )

@@ -5,6 +5,7 @@ document.documentElement.classList.add("js");
 
 async function wake() {
   if (document.getElementById("drop")) (await import("./drop.js")).start();
+  if (document.getElementById("origin")) (await import("./origin.js")).start();
   if (document.getElementById("gather")) (await import("./batch.js")).start();
   if (document.getElementById("canvas")) (await import("./paint.js")).start();
   if (document.querySelector("[data-state]")) (await import("./watch.js")).start(renew);
