@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -77,3 +79,56 @@ def test_a_database_that_cannot_be_used_costs_no_picture_and_is_said_once(
     ran = workshop("generate", "shades", "--count", 3, "--out", tmp_path / "o")
     assert (ran.code, len(rows_of(tmp_path / "o"))) == (0, 3)
     assert ran.err.count("neither remembered nor logged") == 1
+
+
+def test_doctor_tells_of_keys_lists_log_and_registry_and_of_a_log_that_was_cut_short(
+    workshop: Touchstone, tmp_path: Path
+) -> None:
+    def said() -> tuple[str, str]:
+        checks = workshop("doctor", "--json").json["checks"]
+        (check,) = (one for one in checks if one["name"] == "provenance")
+        return check["state"], check["found"]
+
+    assert said() == (
+        "works",
+        "signing key not made yet; watermark key not made yet; no trust list; log and registry are empty",
+    )
+    assert not (tmp_path / "data" / "jobs.db").exists()
+    assert workshop("generate", "shades", "--count", 2, "--out", tmp_path / "o").code == 0
+    assert workshop("log", "head").code == 0
+    state, found = said()
+    assert (state, found.split("; ")[0]) == ("works", "signing key 0 days old")
+    assert "log of 2 entries, which continues its signed head of 2; registry of 2 entries" in found
+    with closing(sqlite3.connect(tmp_path / "data" / "jobs.db")) as database, database:
+        database.execute("UPDATE log_state SET size = 1")
+    state, found = said()
+    assert (state, "does not continue its head of 2 entries" in found) == ("fails", True)
+
+
+def test_what_was_generated_is_proved_by_every_mark_and_traced_after_jpeg_crop_and_stripping(
+    workshop: Touchstone, tmp_path: Path
+) -> None:
+    cv2.imwrite(str(tmp_path / "photo.png"), photo_like(320, 320, 1))
+    out = tmp_path / "o"
+    assert workshop("generate", "mirror", "--input", tmp_path / "photo.png", "--out", out).code == 0
+    (row,) = rows_of(out)
+    made = out / row["path"]
+
+    declared = workshop("verify", made, "--json").json["credentials"]
+    report = workshop("scan", made, "--json").json
+    stripped = tmp_path / "stripped.jpg"
+    cv2.imwrite(str(stripped), cv2.imread(str(made))[16:304, 16:304], [cv2.IMWRITE_JPEG_QUALITY, 75])
+    traced = workshop("trace", stripped, "--json").json["sightings"]
+    found = workshop("scan", stripped, "--json").json
+
+    assert (declared["state"], declared["source_type"]) == (
+        "untrusted",
+        "compositeWithTrainedAlgorithmicMedia",
+    )
+    assert report["verdict"] == "fake"
+    assert report["provenance"]["watermark"]["present"]
+    assert report["provenance"]["near_duplicates"][0]["origin"] == "generated"
+    assert workshop("log", "prove", row["sha256"]).code == 0
+    assert workshop("verify", stripped, "--json").json["credentials"] == {"state": "none"}
+    assert "generated" in [one["origin"] for one in traced]
+    assert (found["verdict"], found["decided_by"]) == ("fake", "watermark")

@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
 def doctor(
     json: Annotated[bool, typer.Option("--json", help="The checks and settings as one JSON object.")] = False,
 ) -> None:
-    """Check this machine: models, decoding, sandbox, providers, settings in force.
+    """Check this machine: models, decoding, sandbox, providers, provenance, settings in force.
 
     Exit code 1 when something that a scan needs fails. Example: `touchstone doctor`
     """
@@ -70,6 +70,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
     yield _tried("pictures", lambda: _pictures(settings))
     yield _tried("videos", lambda: _videos(settings))
     yield _faces(settings)
+    yield _tried("provenance", lambda: _provenance(settings))
     if importlib.util.find_spec("torch") is None:
         yield Check("training", "absent", "no torch; pip install 'touchstone[train]' adds train and export")
     else:
@@ -158,6 +159,12 @@ def _decoded(settings: Settings, name: str, write: Callable[[Path], object]) -> 
             for _ in pool.open(str(path), settings.sampling).frames():
                 pass
             return pool.level
+
+
+def _provenance(settings: Settings) -> str:
+    from touchstone.cli.papers import provenance_words
+
+    return provenance_words(settings)
 
 
 def _faces(settings: Settings) -> Check:
