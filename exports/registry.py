@@ -117,7 +117,7 @@ class ModelEntry:
             sha256=str(table.get("sha256", sha256(data).hexdigest())),
             size_bytes=len(data),
             task="third-party detector",
-            calibration=table.get("calibration"),
+            calibration=table.get("calibration", _at(foreign.threshold)),
             licence=str(table.get("licence", "unknown")),
             folder=path.parent,
             foreign=foreign,
@@ -132,6 +132,14 @@ class ModelEntry:
         data = _read_model(path)
         digest = sha256(data).hexdigest()
         return cls(path.stem, "0", kind, path.name, digest, len(data), folder=path.parent)
+
+
+def _at(threshold: float | None) -> Mapping[str, Any] | None:
+    """The calibration of a detector of which its maker's threshold alone is known."""
+    if threshold is None:
+        return None
+    told = "nothing: the threshold is its maker's"
+    return {"fake_at": threshold, "real_below": threshold, "measured_on": told}
 
 
 _REQUIRED = {"name", "version", "kind", "file", "sha256", "size_bytes"}

@@ -22,7 +22,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as native
 from evidence.errors import ModelError
 from exports.graph import read_graph, refuse_unsafe
 from exports.registry import Kind, ModelEntry
-from exports.third_party import ForeignInterface
+from exports.third_party import DTYPES, ForeignInterface
 
 Device = Literal["auto", "cpu", "cuda", "tensorrt"]
 Scores = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -152,7 +152,15 @@ class ThirdPartyDetector(Session):
                 f"names {self._input!r} and {self._output!r}.",
                 "Correct `name` in the [input] and [output] tables.",
             )
-        fixed = self.inputs[self._input].shape[0]
+        asked = self.inputs[self._input]
+        if len(self.inputs) != 1:
+            raise ModelError(
+                f"Model {entry.label} ({entry.path}) takes {sorted(self.inputs)}; a picture is all there is.",
+                "Export it with one input, the others as constants.",
+            )
+        self._interface.check(f"{entry.label} ({entry.path})", asked.shape, asked.type)
+        self._kind = DTYPES[asked.type]
+        fixed = asked.shape[0]
         self._fixed_batch = fixed if isinstance(fixed, int) else None
 
     def run(self, tiles: NDArray[np.uint8]) -> Scores:
@@ -162,7 +170,7 @@ class ThirdPartyDetector(Session):
         logits = np.empty(count, np.float32)
         batch = self._fixed_batch or self.batch_of(height, width)
         for part in _parts(count, batch):
-            fed = self._interface.prepare(tiles[part])
+            fed = self._interface.prepare(tiles[part]).astype(self._kind, copy=False)
             missing = batch - len(fed) if self._fixed_batch else 0
             filled = np.concatenate([fed, np.repeat(fed[-1:], missing, axis=0)])
             answer = self.call({self._input: filled}, (self._output,))[0]

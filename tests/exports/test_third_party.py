@@ -6,7 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from evidence.errors import ModelError, ModelTampered
 from exports.registry import ModelEntry, registry
@@ -115,3 +118,78 @@ def test_probabilities_and_classes_become_logits() -> None:
     classes = ForeignInterface(values="classes", index=1).logits(np.array([[1.0, 3.0, 1.0]]), 1)
     share = np.exp(3.0) / (np.exp(3.0) + 2 * np.exp(1.0))
     assert classes == pytest.approx([np.log(share / (1 - share))], rel=1e-6)
+
+
+def _taking(path: Path, shape: list[int | str], kind: int = TensorProto.FLOAT, more: int = 0) -> Path:
+    """A graph that answers the mean of what it takes, whatever that is."""
+    axes = numpy_helper.from_array(np.arange(1, len(shape)), "axes")
+    nodes = [
+        helper.make_node("Cast", ["input"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["floats", "axes"], ["score"], keepdims=0),
+    ]
+    inputs = [helper.make_tensor_value_info("input", kind, shape)]
+    inputs += [helper.make_tensor_value_info(f"other{n}", TensorProto.FLOAT, [1]) for n in range(more)]
+    outputs = [helper.make_tensor_value_info("score", TensorProto.FLOAT, ["batch"])]
+    graph = helper.make_graph(nodes, "mean", inputs, outputs, [axes])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), str(path))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "said"),
+    [
+        (["batch", 64], TensorProto.FLOAT, "takes four axes"),
+        (["batch", 8, 8, 3], TensorProto.FLOAT, 'Set `layout = "NHWC"`'),
+        (["batch", 1, 8, 8], TensorProto.FLOAT, "1 channels. It must take 3"),
+        (["batch", 3, 8, 8], TensorProto.FLOAT, r"says no size. Set `size = \[8, 8\]`"),
+        (["batch", 3, "h", "w"], TensorProto.DOUBLE, "allowed are tensor"),
+    ],
+)
+def test_a_graph_that_takes_something_else_is_refused_with_the_line_to_write(
+    tmp_path: Path, shape: list[int | str], kind: int, said: str
+) -> None:
+    entry = _describe(_taking(tmp_path / "theirs.onnx", shape, kind), "")
+
+    with pytest.raises(ModelError, match=said) as refused:
+        open_detector(entry)
+
+    assert str(tmp_path / "theirs.onnx") in str(refused.value)
+
+
+def test_a_graph_with_two_inputs_is_refused(tmp_path: Path) -> None:
+    entry = _describe(_taking(tmp_path / "theirs.onnx", ["batch", 3, "h", "w"], more=1), "")
+
+    with pytest.raises(ModelError, match="Export it with one input"):
+        open_detector(entry)
+
+
+@pytest.mark.parametrize("kind", [TensorProto.UINT8, TensorProto.FLOAT16])
+def test_a_graph_may_take_other_kinds_of_numbers(tmp_path: Path, kind: int) -> None:
+    model = _taking(tmp_path / "theirs.onnx", ["batch", 3, "h", "w"], kind)
+
+    assert open_detector(_describe(model, "[input]\nscale = 1")).run(_grey(51))[0] == pytest.approx(
+        [51.0] * 3
+    )
+
+
+def test_logits_that_were_called_probabilities_are_refused() -> None:
+    with pytest.raises(ModelError, match=r"answers -2 to 3; its TOML says `probability`"):
+        ForeignInterface(values="probability").logits(np.array([[-2.0], [3.0]]), 2)
+
+
+def test_the_makers_threshold_is_what_evaluate_takes_for_its_word(sum_detector: MakeModel) -> None:
+    entry = _describe(sum_detector(), "[output]\nthreshold = 0.7")
+
+    assert entry.calibration is not None
+    assert (entry.calibration["fake_at"], entry.calibration["real_below"]) == (0.7, 0.7)
+    assert "n" not in entry.calibration  # so that a scan still calls it uncalibrated
+    with pytest.raises(ModelError, match="between 0 and 1"):
+        _describe(sum_detector(), "[output]\nthreshold = 7")
+
+
+def test_a_kernel_makes_a_tile_small_as_pillow_does() -> None:
+    tile = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
+    small = ForeignInterface(size=(16, 16), fit="resize", kernel="bicubic", scale=1.0).prepare(tile)
+
+    expected = np.asarray(Image.fromarray(tile[0]).resize((16, 16), Image.Resampling.BICUBIC))
+    assert np.array_equal(small[0].transpose(1, 2, 0), expected)

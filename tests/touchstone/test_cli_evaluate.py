@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from tests import tiny_detector
 from tests.command_line import Touchstone, write_picture
@@ -129,6 +131,34 @@ def test_fakes_alone_meet_reals_from_another_folder(touchstone: Touchstone, labe
 
     assert (ran.json["pooled"]["reals"], ran.json["pooled"]["fakes"]) == (8, 8)
     assert ran.json["pooled"]["auc"] == 1.0
+
+
+def test_somebody_elses_detector_gets_the_same_card(
+    touchstone: Touchstone, labelled: Path, tmp_path: Path
+) -> None:
+    """The colour detector as a third party would ship it: planes of 0 to 1 in, a lean to red out."""
+    weights = np.array([[16.0], [0.0], [-16.0]], np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMean", ["input", "axes"], ["colours"], keepdims=0),
+            helper.make_node("MatMul", ["colours", "weights"], ["score"]),
+        ],
+        "theirs",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 3, 32, 32])],
+        [helper.make_tensor_value_info("score", TensorProto.FLOAT, ["batch", 1])],
+        [numpy_helper.from_array(np.array([2, 3]), "axes"), numpy_helper.from_array(weights, "weights")],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    (tmp_path / "theirs.onnx").write_bytes(made.SerializeToString())
+    told = '[input]\nsize = [32, 32]\nfit = "resize"\nkernel = "bilinear"\n[output]\nthreshold = 0.5\n'
+    (tmp_path / "theirs.toml").write_text(told)
+
+    ran = touchstone("evaluate", labelled, "--model", tmp_path / "theirs.onnx", "--json")
+
+    assert ran.code == 0
+    pooled = ran.json["pooled"]
+    assert (pooled["auc"], pooled["real_accuracy"], pooled["fake_accuracy"]) == (1.0, 1.0, 1.0)
+    assert pooled["uncertain"] == 0.0
 
 
 def test_reversed_labels_are_named(touchstone: Touchstone, labelled: Path) -> None:
