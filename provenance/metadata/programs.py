@@ -14,7 +14,7 @@ def _word(pattern: str) -> re.Pattern[str]:
 GENERATORS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, _word(pattern))
     for name, pattern in (
-        ("Touchstone", r"Touchstone \d"),
+        ("Touchstone", r"Touchstone ([a-z0-9-]+ )?\d"),
         ("Midjourney", r"Midjourney"),
         ("DALL·E", r"DALL[·\- ]?E"),
         ("Sora", r"Sora(?= |$|\d)(?!.*Sora Sans)"),

@@ -44,6 +44,15 @@ def pixels_of(content: bytes, path: Path) -> list[np.ndarray]:
         return [frame.pixels for frame in pool.open(path).frames()]
 
 
+def test_our_own_mark_is_read_as_ours_whatever_the_model_is_named_after(tmp_path: Path) -> None:
+    origin = Origin("Touchstone stylegan2-faces 0.2.1", "a.png")
+
+    marked = BytesIO(mark(content_of(".png", tmp_path), ".png", origin, key_of(Authority().issue())))
+
+    found = {claim.generator for claim in read_claims(marked, media_type(marked))}
+    assert found - {None, ""} == {"Touchstone"}
+
+
 @pytest.mark.parametrize("changed", [False, True], ids=["generated", "altered"])
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".mp4"])
 def test_a_marked_file_says_what_made_it_twice_and_shows_the_same(
