@@ -15,7 +15,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from detector.operations import ENCODERS, KERNELS, OPERATIONS, SAMPLINGS, overlay_layer
+from detector.compositions import COMPOSITIONS, compose_mask
+from detector.operations import ENCODERS, KERNELS, OPERATIONS, SAMPLINGS
 from evidence.medium import Pixels
 
 Rng = np.random.Generator
@@ -38,13 +39,13 @@ class Step:
 
 @dataclass(frozen=True)
 class CorruptionConfig:
-    """How often a chain has 0, 1, 2, 3 steps, and how often an operation is drawn for a step.
+    """How often a chain has 0, 1, 2, 3, 4 steps, and how often an operation is drawn for a step.
 
     A chain that is not empty ends in JPEG with probability `recompressed`, since that is how most
     pictures travel.
     """
 
-    lengths: tuple[float, ...] = (0.4, 0.3, 0.2, 0.1)
+    lengths: tuple[float, ...] = (0.35, 0.3, 0.2, 0.1, 0.05)
     recompressed: float = 0.5
     weights: tuple[tuple[str, float], ...] = (
         ("jpeg", 5.0),
@@ -57,7 +58,13 @@ class CorruptionConfig:
         ("denoise", 0.7),
         ("median", 0.5),
         ("tone", 1.0),
-        ("overlay", 0.7),
+        ("overlay", 0.5),
+        ("avif", 0.2),
+        ("grey", 0.3),
+        ("grain", 0.5),
+        ("local_tone", 0.4),
+        ("screenshot", 0.3),
+        ("collage", 0.3),
     )
 
 
@@ -73,7 +80,12 @@ def draw_chain(rng: Rng, config: CorruptionConfig | None = None) -> tuple[Step, 
     chosen = [names[int(i)] for i in rng.choice(len(names), size=length, p=odds / odds.sum())]
     if length and chosen[-1] not in ("jpeg", "video") and rng.random() < config.recompressed:
         chosen.append("jpeg")
-    return tuple(Step(name, _DRAWS[name](rng)) for name in chosen)
+    return tuple(draw_step(rng, name) for name in chosen)
+
+
+def draw_step(rng: Rng, name: str, **fixed: Any) -> Step:
+    """One step of the operation `name`, its parameters drawn but for those that are given."""
+    return Step(name, _DRAWS[name](rng) | fixed)
 
 
 def apply(pixels: Pixels, chain: Sequence[Step]) -> Pixels:
@@ -86,15 +98,14 @@ def apply(pixels: Pixels, chain: Sequence[Step]) -> Pixels:
 def apply_mask(mask: Pixels, chain: Sequence[Step]) -> Pixels:
     """Where the picture is forged after the chain: uint8 (H, W), 0 real to 255 forged.
 
-    Resizing scales the mask; what an overlay covers is forged no longer.
+    Resizing scales the mask, a screenshot or a collage moves it; what an overlay covers is forged no longer.
     """
     for step in chain:
         if step.scale != 1.0:
             side = [max(1, round(length * step.scale)) for length in mask.shape]
             mask = cv2.resize(mask, (side[1], side[0]), interpolation=cv2.INTER_LINEAR)
-        elif step.name == "overlay":
-            _, covered = overlay_layer(mask.shape[0], mask.shape[1], step.parameters["seed"])
-            mask = np.where(covered, np.uint8(0), mask)
+        elif step.name in COMPOSITIONS:
+            mask = compose_mask(mask, step.name, step.parameters["seed"])
     return mask
 
 
@@ -115,6 +126,10 @@ def _jpeg(rng: Rng) -> dict[str, Any]:
 
 def _webp(rng: Rng) -> dict[str, Any]:
     return {"quality": int(rng.integers(40, 100))}
+
+
+def _avif(rng: Rng) -> dict[str, Any]:
+    return {"quality": int(rng.integers(40, 95))}
 
 
 def _video(rng: Rng) -> dict[str, Any]:
@@ -159,7 +174,20 @@ def _tone(rng: Rng) -> dict[str, Any]:
     return {"gamma": float(np.exp(rng.uniform(-0.35, 0.35))), "contrast": float(rng.uniform(0.75, 1.3))}
 
 
-def _overlay(rng: Rng) -> dict[str, Any]:
+def _grey(rng: Rng) -> dict[str, Any]:
+    return {"warmth": int(rng.integers(4, 20)) if rng.random() < 0.3 else 0}
+
+
+def _grain(rng: Rng) -> dict[str, Any]:
+    size = float(rng.uniform(0.5, 1.5))
+    return {"strength": float(rng.uniform(2.0, 9.0)), "size": size, "seed": int(rng.integers(2**31))}
+
+
+def _local_tone(rng: Rng) -> dict[str, Any]:
+    return {"clip": float(rng.uniform(1.0, 3.0)), "tiles": int(rng.integers(3, 9))}
+
+
+def _composition(rng: Rng) -> dict[str, Any]:
     return {"seed": int(rng.integers(2**31))}
 
 
@@ -174,5 +202,9 @@ _DRAWS: dict[str, Callable[[Rng], dict[str, Any]]] = {
     "denoise": _denoise,
     "median": _median,
     "tone": _tone,
-    "overlay": _overlay,
+    "avif": _avif,
+    "grey": _grey,
+    "grain": _grain,
+    "local_tone": _local_tone,
+    **dict.fromkeys(COMPOSITIONS, _composition),
 }

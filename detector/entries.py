@@ -62,7 +62,8 @@ class Entry:
     source picture and its forgeries, a person, a video. `pool` names the reals that a fake is judged
     against, where those of its generator are not meant. `video` ties the frames of one video together.
     `twin_of` is the key of the real picture that a forgery was made from, `mask` a picture that is white
-    where it is forged (None: all of it). `inside` gives the bytes of what lies in a tar or a table.
+    where it is forged (None: all of it). `kind` says how a forgery was made, `treatment` what was done to
+    a real and its forgeries alike. `inside` gives the bytes of what lies in a tar or a table.
     """
 
     path: Path
@@ -78,6 +79,9 @@ class Entry:
     pool: str = ""
     video: str = ""
     inside: Content | None = None
+    upsampler: str = ""
+    kind: str = ""
+    treatment: str = ""
 
 
 def entry_of(
@@ -100,6 +104,9 @@ def entry_of(
         pool=str(row.get("pool") or ""),
         video=str(row.get("video") or ""),
         inside=inside,
+        upsampler=str(row.get("upsampler") or ""),
+        kind=str(row.get("kind") or ""),
+        treatment=str(row.get("treatment") or ""),
     )
 
 

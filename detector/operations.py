@@ -2,7 +2,7 @@
 
 Every function is a pure function of pixels and parameters, with randomness from a `seed`, so that
 the same parameters do the same to a real picture and to its forged twin. Only `resize` changes
-the shape.
+the shape; screenshots and collages put the picture elsewhere within it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from detector.compositions import compose
 from evidence.medium import Pixels
 from evidence.video import h264_roundtrip
 
@@ -60,6 +61,11 @@ def jpeg(
 def webp(pixels: Pixels, *, quality: int) -> Pixels:
     """Through lossy WebP and back."""
     return _through_pillow(pixels, "WEBP", quality=quality, method=0)
+
+
+def avif(pixels: Pixels, *, quality: int) -> Pixels:
+    """Through lossy AVIF and back."""
+    return _through_pillow(pixels, "AVIF", quality=quality, speed=9, max_threads=1)
 
 
 def video(pixels: Pixels, *, crf: int) -> Pixels:
@@ -118,40 +124,51 @@ def tone(pixels: Pixels, *, gamma: float = 1.0, contrast: float = 1.0) -> Pixels
     return toned
 
 
-def overlay(pixels: Pixels, *, seed: int) -> Pixels:
-    """A window frame, bars and text over the picture, as in a screenshot or a captioned post."""
-    layer, covered = overlay_layer(pixels.shape[0], pixels.shape[1], seed)
-    return np.where(covered[:, :, None], layer, pixels)
+def grey(pixels: Pixels, *, warmth: int = 0) -> Pixels:
+    """Black and white; `warmth` grey levels more red and less blue make it sepia."""
+    light = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY).astype(np.int16)
+    toned: Pixels = np.clip(light[:, :, None] + np.array([warmth, 0, -warmth]), 0, 255).astype(np.uint8)
+    return toned
 
 
-def overlay_layer(height: int, width: int, seed: int) -> tuple[Pixels, Any]:
-    """What `overlay` draws: the layer (H, W, 3) and where it covers the picture, bool (H, W)."""
+def grain(pixels: Pixels, *, strength: float, size: float, seed: int) -> Pixels:
+    """Film grain: noise with specks of `size` pixels, strongest in the middle tones."""
     rng = np.random.default_rng(seed)
-    layer = np.zeros((height, width, 3), np.uint8)
-    covered = np.zeros((height, width), np.uint8)
-    if rng.random() < 0.6:
-        thickness = int(rng.integers(2, max(3, height // 8)))
-        y = int(rng.choice([0, height - thickness]))
-        layer[y : y + thickness] = rng.integers(0, 256, 3)
-        covered[y : y + thickness] = 1
-    for _ in range(int(rng.integers(1, 4))):
-        colour = tuple(int(level) for level in rng.integers(0, 256, 3))
-        x, y = int(rng.integers(0, width)), int(rng.integers(0, height))
-        if rng.random() < 0.5:
-            corner = (x + int(rng.integers(8, 48)), y + int(rng.integers(4, 16)))
-            cv2.rectangle(layer, (x, y), corner, colour, cv2.FILLED)
-            cv2.rectangle(covered, (x, y), corner, 1, cv2.FILLED)
-        else:
-            letters = "".join(chr(int(code)) for code in rng.integers(65, 123, 10))
-            size = float(rng.uniform(0.3, 0.8))
-            cv2.putText(layer, letters, (x // 2, y), cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1)
-            cv2.putText(covered, letters, (x // 2, y), cv2.FONT_HERSHEY_SIMPLEX, size, 1, 1)
-    return layer, covered.astype(bool)
+    specks = cv2.GaussianBlur(rng.standard_normal(pixels.shape[:2], np.float32), (0, 0), size)
+    specks *= np.float32(strength) / max(float(specks.std()), 1e-6)
+    light = pixels.mean(axis=2, dtype=np.float32) / np.float32(255)
+    grains = specks * (np.float32(0.3) + np.float32(2.8) * light * (np.float32(1) - light))
+    grainy: Pixels = np.clip(np.rint(pixels + grains[:, :, None]), 0, 255).astype(np.uint8)
+    return grainy
+
+
+def local_tone(pixels: Pixels, *, clip: float, tiles: int = 6) -> Pixels:
+    """Local contrast as high-dynamic-range modes give it: equalised lightness in `tiles` x `tiles` parts."""
+    lab = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2LAB)
+    lab[:, :, 0] = cv2.createCLAHE(clip, (tiles, tiles)).apply(lab[:, :, 0])
+    toned: Pixels = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
+    return toned
+
+
+def overlay(pixels: Pixels, *, seed: int) -> Pixels:
+    """A window frame, bars and text over the picture, as in a captioned post."""
+    return compose(pixels, "overlay", seed)
+
+
+def screenshot(pixels: Pixels, *, seed: int) -> Pixels:
+    """The picture, a little smaller, in the window of a program."""
+    return compose(pixels, "screenshot", seed)
+
+
+def collage(pixels: Pixels, *, seed: int) -> Pixels:
+    """Windows of the picture side by side, some of them shrunk."""
+    return compose(pixels, "collage", seed)
 
 
 OPERATIONS: dict[str, Callable[..., Pixels]] = {
     "jpeg": jpeg,
     "webp": webp,
+    "avif": avif,
     "video": video,
     "resize": resize,
     "blur": blur,
@@ -160,7 +177,12 @@ OPERATIONS: dict[str, Callable[..., Pixels]] = {
     "denoise": denoise,
     "noise": noise,
     "tone": tone,
+    "grey": grey,
+    "grain": grain,
+    "local_tone": local_tone,
     "overlay": overlay,
+    "screenshot": screenshot,
+    "collage": collage,
 }
 
 

@@ -35,6 +35,9 @@ from generators.training.budget import seed_at
 Rng = np.random.Generator
 Cells = NDArray[np.float32]
 
+NAMED = 0.2  # the share of a crop that must be forged for its family to be told
+_OTHER_CONTENT = ("sample", "rotation")  # kinds that show something else than their real at the same place
+_NO_GENERATOR = ("self-blended", "splice")  # kinds that are genuine pixels put together
 _SLACK = CELL  # extra pixels that let the crop leave the grid of the last JPEG
 
 
@@ -54,10 +57,11 @@ class PairConfig:
 
 
 class PairBatch(NamedTuple):
-    """`pixels` uint8 (2P, S, S, 3), the P reals before their P twins; `cells` (2P, S / 8, S / 8).
+    """`pixels` uint8 (2P, S, S, 3), the P reals before their P twins, and `cells` (2P, S / 8, S / 8).
 
     A cell holds the share of its pixels that is forged, 0 to 1. `families` int64 (P,) is the place of each
-    twin's in `Pairs.families`, or `UNNAMED` for one that is forged in a part, mixed or of none of them.
+    twin's in `Pairs.families`; `UNNAMED` where it is not among them, where the twin was mixed with its real
+    here, and where less than `NAMED` of its crop is forged.
     """
 
     pixels: Tensor
@@ -74,9 +78,9 @@ class Pairs(IterableDataset[PairBatch]):
         self.config = config
         self.seed = seed
         self.first_step = first_step
-        self.twins = _pair_up(read(folder), split, config.left_out)
-        learned = self.twins if split == "train" else _pair_up(read(folder), "train", config.left_out)
-        self.families = tuple(sorted({twin.family for twin in learned}))
+        entries = read(folder)
+        self.twins = _pair_up(entries, split, config.left_out)
+        self.families = _families(entries, config.left_out)
         self._sources = _stratify(list(self.twins))
         self._cache: dict[Path, Pixels] = {}
         self._cached_bytes = 0
@@ -103,7 +107,7 @@ class Pairs(IterableDataset[PairBatch]):
         return PairBatch(pixels, torch.from_numpy(cells), torch.tensor(families))
 
     def _pair(self, rng: Rng, ripe: float) -> tuple[Pixels, Pixels, Cells, int]:
-        """One pair: real crop, twin crop (S, S, 3), the twin's cells (S / 8, S / 8) and its family.
+        """One pair: real crop, twin crop (S, S, 3), the twin's cells (S / 8, S / 8) and its family's place.
 
         `ripe` is the share of pairs that are drawn from the full distribution; the others are clean.
         """
@@ -121,15 +125,16 @@ class Pairs(IterableDataset[PairBatch]):
         side = int(np.ceil((self.config.crop + _SLACK) / scale_of(chain)))
         window = _window(rng, mask, side)
         real, fake, mask = real[window], fake[window], mask[window]
-        named = twin.mask is None and twin.family in self.families
-        family = self.families.index(twin.family) if named else UNNAMED
+        family = self.families.index(twin.family) if twin.family in self.families else UNNAMED
         if not plain and twin.mask is None and rng.random() < self.config.partial:
             family = UNNAMED
             mask = _patch(rng, mask.shape[0], mask.shape[1])
             fake = _mix(real, fake, mask[:, :, None].astype(np.float32) / np.float32(255))
-        elif not plain and rng.random() < self.config.blended:
+        elif not plain and twin.kind not in _OTHER_CONTENT and rng.random() < self.config.blended:
+            family = UNNAMED
             fake = _mix(real, fake, np.float32(rng.uniform(0.6, 0.95)))
-        return *self._deliver(rng, chain, real, fake, mask), family
+        real, fake, cells = self._deliver(rng, chain, real, fake, mask)
+        return real, fake, cells, family if cells.mean() >= NAMED else UNNAMED
 
     def _deliver(
         self, rng: Rng, chain: Sequence[Step], real: Pixels, fake: Pixels, mask: Pixels
@@ -194,6 +199,12 @@ def _pair_up(entries: Sequence[Entry], split: str, left_out: Sequence[str]) -> d
             "Training needs aligned pairs: make them with the forge.",
         )
     return {fake: reals[fake.twin_of] for fake in fakes}
+
+
+def _families(entries: Sequence[Entry], left_out: Sequence[str]) -> tuple[str, ...]:
+    """The families that training sees, in order: what an attribution head answers with."""
+    found = {entry.family for entry in entries if entry.split == "train" and entry.kind not in _NO_GENERATOR}
+    return tuple(sorted(found - {"", *left_out}))
 
 
 _Groups = list[list[Entry]]

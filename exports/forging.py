@@ -110,31 +110,29 @@ def forge(
             raise DataError("None of the pictures can be decoded.", "Check the folder of reals.")
         for entry in entries:
             mark = None if marks is None else marks(entry)
-            work = _Work(GeneratorSession(entry, threads=threads), seed, limits, find_face)
+            work = Forger(GeneratorSession(entry, threads=threads), seed, find_face)
             for real in usable:
                 name = f"fake/{entry.name}/{real.stem}"
                 row, pixels = _there(folder, name, entry.sha256), None
                 if row is None:
-                    row, pixels = _write_fake(folder, work, real, name, mark)
+                    row, pixels = _write_fake(folder, work, real, name, mark, limits)
                 made += 1
                 if on_file is not None:
                     on_file(row, pixels)
     return made
 
 
-class _Work:
-    """A generator and what it makes of one real."""
+class Forger:
+    """A generator and what it makes of a real, with conditions and holes drawn from (seed, name)."""
 
-    def __init__(
-        self, session: GeneratorSession, seed: int, limits: DecodeLimits | None, find_face: FindFace | None
-    ) -> None:
-        self.session, self.seed, self.limits, self.find_face = session, seed, limits, find_face
+    def __init__(self, session: GeneratorSession, seed: int, find_face: FindFace | None = None) -> None:
+        self.session, self.seed, self.find_face = session, seed, find_face
         self.slots = slots_of(session)
         self.image = slot_of(self.slots, "image")
 
-    def __call__(self, real: Real, pixels: Pixels) -> tuple[Edited, Row]:
-        """The forgery, in the size of the real, and what it was asked for."""
-        rng = _rng(self.seed, real.stem, self.session.entry.name)
+    def __call__(self, stem: str, pixels: Pixels) -> tuple[Edited, Row]:
+        """The forgery of the real of that name, in its size, and what the generator was asked for."""
+        rng = _rng(self.seed, stem, self.session.entry.name)
         words, feeds = _drawn_conditions(rng, self.slots)
         if self.image is None:
             number = int(rng.integers(2**31))
@@ -173,9 +171,11 @@ def _keep_real(
     return True
 
 
-def _write_fake(folder: Folder, work: _Work, real: Real, name: str, mark: Mark | None) -> tuple[Row, Pixels]:
-    delivery = _delivered(real, work.seed, work.limits)
-    edited, words = work(real, delivery.pixels)
+def _write_fake(
+    folder: Folder, work: Forger, real: Real, name: str, mark: Mark | None, limits: DecodeLimits | None
+) -> tuple[Row, Pixels]:
+    delivery = _delivered(real, work.seed, limits)
+    edited, words = work(real.stem, delivery.pixels)
     entry = work.session.entry
     origin = {
         "label": "fake",

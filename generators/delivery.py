@@ -33,6 +33,16 @@ class Delivery:
     def extension(self) -> str:
         return "png" if self.history is None else "jpg"
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height as written."""
+        height, width = self.pixels.shape[:2]
+        return width, height
+
+    def place(self, mask: Pixels) -> Pixels:
+        """Where a forgery with this mask (H, W) is forged as written."""
+        return mask
+
     def encode(self, pixels: Pixels) -> bytes:
         """Other pixels with this delivery's tables and sampling, or as PNG where it has none."""
         return png(pixels) if self.history is None else encode_like(pixels, self.history)

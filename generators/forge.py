@@ -1,4 +1,4 @@
-"""The forge: each real picture goes through decoders of ours and comes back as an aligned twin.
+"""The forge: each real picture goes through forgers of ours and comes back as an aligned twin.
 
 A twin shares its real's content, size, colours and delivery; what differs is what the decoder left
 behind. That is what lets a detector learn forgeries instead of formats (DDA, 2505.14359; Aligned
@@ -6,7 +6,7 @@ Forensics, 2410.11835). Some twins are forged in a region only, the background r
 file is written (B-Free, 2412.17671), and carry a mask.
 
 The folder holds `manifest.jsonl`, `real/*`, `fake/<family>/*` and `mask/*`. Every file is a function
-of (seed, key, decoder), so an interrupted forge goes on where it stopped and ends the same.
+of (seed, key, forger), so an interrupted forge goes on where it stopped and ends the same.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from evidence.medium import Pixels
 from generators.data.shards import Item
-from generators.delivery import blended, deliver, png, soft_region
+from generators.delivery import Delivery, blended, deliver, png, soft_region
 from generators.settle import settle
 from generators.training.budget import seed_at
 from generators.training.checkpoint import write_bytes
@@ -35,22 +36,64 @@ from generators.twins import Member
 MANIFEST = "manifest.jsonl"
 
 Reconstruct = Callable[[str, Pixels], Pixels]
+Rng = np.random.Generator
 
 
 @dataclass(frozen=True)
 class ForgeOptions:
     """How twins are made.
 
-    Reals of the "test" split pass through every decoder, others through `per_item` that are not held
-    out. `partial` is the share of twins forged in a region only. `crop` cuts larger pictures to a
-    random native window of that many pixels a side, the real as well. `processes` counts workers.
+    `partial` is the share of rebuilt twins that are forged in a region only, `crop` cuts larger pictures
+    to a random native window of that many pixels a side, the real as well. `processes` counts workers.
     """
 
     seed: int = 0
-    per_item: int = 3
     partial: float = 0.25
     crop: int | None = None
     processes: int = 2
+
+
+@dataclass(frozen=True)
+class Order:
+    """A real, what is done to it and its twins alike (nothing, or the name of a treatment), and by whom."""
+
+    item: Item
+    members: tuple[Member, ...]
+    treatment: str = ""
+
+    @property
+    def stem(self) -> str:
+        """The name of the real; the same picture under another treatment has another."""
+        treated = f".{self.treatment}" if self.treatment else ""
+        return re.sub(r"[^\w.-]", "_", f"{self.item.source}-{self.item.key}{treated}")
+
+
+class Forged(NamedTuple):
+    """A forgery in the size of its real, and where it was forged, bool (H, W); None where all of it was."""
+
+    pixels: Pixels
+    made: NDArray[np.bool_] | None = None
+
+
+class Workshop(Protocol):
+    """Makes twins; must be picklable when there are several processes."""
+
+    def deliver(self, order: Order, options: ForgeOptions, rng: Rng) -> Delivery: ...
+
+    def forge(self, order: Order, member: Member, real: Pixels, rng: Rng) -> Forged: ...
+
+
+@dataclass(frozen=True)
+class Rebuilding:
+    """The workshop of decoders alone: each real as published, its twins rebuilt and settled."""
+
+    reconstruct: Reconstruct
+
+    def deliver(self, order: Order, options: ForgeOptions, rng: Rng) -> Delivery:
+        return deliver(order.item.data, options.crop, rng)
+
+    def forge(self, order: Order, member: Member, real: Pixels, rng: Rng) -> Forged:
+        return Forged(settle(self.reconstruct(member.name, real), real))
 
 
 @dataclass(frozen=True)
@@ -63,29 +106,27 @@ class Progress:
 
 
 def forge_twins(
-    items: Iterable[Item],
-    members: Sequence[Member],
-    reconstruct: Reconstruct,
+    orders: Iterable[Order],
+    workshop: Workshop,
     out: Path,
     options: ForgeOptions = ForgeOptions(),
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Path:
-    """Forge twins of `items` into the folder `out`; returns the path of its manifest.
+    """Forge the twins of each order into the folder `out`; returns the path of its manifest.
 
-    `reconstruct` must be picklable when `options.processes` is above one. Rows already in the manifest
-    are kept and their reals skipped.
+    Rows already in the manifest are kept and their twins not made again.
     """
     manifest = out / MANIFEST
     done = _resumed(manifest)
-    wanted = [(item, _chosen(item, members, options)) for item in items]
+    wanted = list(orders)
     tasks = [
-        _Task(item, tuple(missing), out, options)
-        for item, chosen in wanted
-        if (missing := [member for member in chosen if member.name not in done.get(_stem(item), ())])
+        _Task(order, tuple(missing), out, options)
+        for order in wanted
+        if (missing := [each for each in order.members if each.name not in done.get(order.stem, ())])
     ]
     finished, twins = len(wanted) - len(tasks), 0
     with manifest.open("a", encoding="utf-8") as stream:
-        for real, fakes in _forged(tasks, reconstruct, options.processes):
+        for real, fakes in _forged(tasks, workshop, options.processes):
             rows = fakes if real["key"] in done else [real, *fakes]
             stream.write("".join(json.dumps(row) + "\n" for row in rows))
             stream.flush()
@@ -95,98 +136,100 @@ def forge_twins(
     return manifest
 
 
+def some_of(item: Item, members: Sequence[Member], count: int, seed: int = 0) -> tuple[Member, ...]:
+    """`count` of the members for this picture, evenly over many pictures, in their own order."""
+    order = _rng(seed, Order(item, ()).stem, "decoders").permutation(len(members))
+    return tuple(members[place] for place in sorted(order[:count]))
+
+
 @dataclass(frozen=True)
 class _Task:
-    """One real and the decoders it still has to pass through."""
+    """An order and the members that it still has to pass through."""
 
-    item: Item
+    order: Order
     members: tuple[Member, ...]
     out: Path
     options: ForgeOptions
 
 
 _Row = dict[str, Any]
-_Forged = tuple[_Row, list[_Row]]
+_Rows = tuple[_Row, list[_Row]]
 
 
-def _forged(tasks: list[_Task], reconstruct: Reconstruct, processes: int) -> Iterator[_Forged]:
+def _forged(tasks: list[_Task], workshop: Workshop, processes: int) -> Iterator[_Rows]:
     """The rows of each task, in order, made here or in worker processes of one thread each."""
     if processes <= 1 or len(tasks) <= 1:
-        yield from (_forge(task, reconstruct) for task in tasks)
+        yield from (_forge(task, workshop) for task in tasks)
         return
     context = multiprocessing.get_context("spawn")
-    with context.Pool(processes, initializer=_prepare, initargs=(reconstruct,)) as pool:
+    with context.Pool(processes, initializer=_prepare, initargs=(workshop,)) as pool:
         yield from pool.imap(_forge_in_worker, tasks)
 
 
-_reconstruct: Reconstruct | None = None
+_workshop: Workshop | None = None
 
 
-def _prepare(reconstruct: Reconstruct) -> None:
-    global _reconstruct
-    _reconstruct = reconstruct
+def _prepare(workshop: Workshop) -> None:
+    global _workshop
+    _workshop = workshop
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 
 
-def _forge_in_worker(task: _Task) -> _Forged:
-    assert _reconstruct is not None
-    return _forge(task, _reconstruct)
+def _forge_in_worker(task: _Task) -> _Rows:
+    assert _workshop is not None
+    return _forge(task, _workshop)
 
 
-def _forge(task: _Task, reconstruct: Reconstruct) -> _Forged:
+def _forge(task: _Task, workshop: Workshop) -> _Rows:
     """Write a real and its twins; returns their manifest rows."""
-    item, out, stem = task.item, task.out, _stem(task.item)
-    real = deliver(item.data, task.options.crop, _rng(task.options.seed, stem, "crop"))
-    name = f"{stem}.{real.extension}"
-    row = {
-        "path": f"real/{name}",
+    order, out, stem, seed = task.order, task.out, task.order.stem, task.options.seed
+    real = workshop.deliver(order, task.options, _rng(seed, stem, "crop"))
+    width, height = real.size
+    path = f"real/{stem}.{real.extension}"
+    row: _Row = {
+        "path": path,
         "key": stem,
         "label": "real",
-        **dict.fromkeys(("generator", "family", "upsampler", "factor", "twin_of", "mask")),
-        "group": item.group,
-        "split": item.split,
-        "source": item.source,
-        "width": real.pixels.shape[1],
-        "height": real.pixels.shape[0],
+        **dict.fromkeys(("generator", "family", "upsampler", "factor", "kind", "twin_of", "mask")),
+        "treatment": order.treatment,
+        "group": order.item.group,
+        "split": order.item.split,
+        "source": order.item.source,
+        "width": width,
+        "height": height,
         "quality": None if real.history is None else real.history.quality,
-        "seed": task.options.seed,
+        "seed": seed,
         "as_published": real.as_published,
         "sha256": hashlib.sha256(real.data).hexdigest(),
     }
-    write_bytes(out / row["path"], real.data)
+    write_bytes(out / path, real.data)
     fakes = []
     for member in task.members:
-        rng = _rng(task.options.seed, stem, member.name)
-        twin = settle(reconstruct(member.name, real.pixels), real.pixels)
-        mask = None
-        if rng.random() < task.options.partial:
+        rng = _rng(seed, stem, member.name)
+        twin, made = workshop.forge(order, member, real.pixels, rng)
+        if member.kind == "reconstruction" and rng.random() < task.options.partial:
             alpha = soft_region(rng, *twin.shape[:2])
-            twin, mask = blended(real.pixels, twin, alpha), f"mask/{stem}.{member.name}.png"
-            write_bytes(out / mask, png((alpha >= 0.5).astype(np.uint8) * 255))
+            twin, made = blended(real.pixels, twin, alpha), alpha >= 0.5
+        mask = None
+        if made is not None:
+            mask = f"mask/{stem}.{member.name}.png"
+            write_bytes(out / mask, png(real.place(made.astype(np.uint8) * 255)))
         data = real.encode(twin)
         path = f"fake/{member.family}/{stem}.{member.name}.{real.extension}"
         write_bytes(out / path, data)
-        traits = {"generator": member.name, "family": member.family, "upsampler": member.upsampler}
         fakes.append(
             row
-            | traits
-            | {"path": path, "label": "fake", "factor": member.factor, "twin_of": row["path"], "mask": mask}
+            | {"generator": member.name, "family": member.family, "upsampler": member.upsampler}
+            | {"factor": member.factor, "kind": member.kind}
+            | {"path": path, "label": "fake", "twin_of": row["path"], "mask": mask}
             | {"as_published": False, "sha256": hashlib.sha256(data).hexdigest()}
         )
     return row, fakes
 
 
-def _chosen(item: Item, members: Sequence[Member], options: ForgeOptions) -> list[Member]:
-    if item.split == "test":
-        return list(members)
-    seen = [member for member in members if not member.held_out]
-    order = _rng(options.seed, _stem(item), "decoders").permutation(len(seen))
-    return [seen[place] for place in sorted(order[: options.per_item])]
-
-
 def _resumed(manifest: Path) -> dict[str, set[str]]:
-    """The decoders each real has passed, by its key; a line cut short by a kill is dropped."""
+    """The members each real has passed, by its key; a line cut short by a kill is dropped."""
     manifest.parent.mkdir(parents=True, exist_ok=True)
     text = manifest.read_text("utf-8") if manifest.exists() else ""
     whole = text[: text.rfind("\n") + 1]
@@ -198,10 +241,6 @@ def _resumed(manifest: Path) -> dict[str, set[str]]:
         if row["label"] == "fake":
             passed[row["key"]].add(row["generator"])
     return passed
-
-
-def _stem(item: Item) -> str:
-    return re.sub(r"[^\w.-]", "_", f"{item.source}-{item.key}")
 
 
 def _rng(seed: int, stem: str, role: str) -> np.random.Generator:

@@ -26,12 +26,16 @@ MARGIN = 16
 
 @dataclass(frozen=True)
 class Member:
-    """A decoder of the family as the manifest names it."""
+    """A decoder of the family, or another forger, as the manifest names it.
+
+    `factor` is by how much a decoder enlarges, 0 for others; `kind` says how the forger works.
+    """
 
     name: str
     family: str
     upsampler: str
-    factor: int
+    factor: int = 0
+    kind: str = "reconstruction"
 
     @property
     def held_out(self) -> bool:

@@ -1,4 +1,1 @@
-"""Adversarial test sets: recipes, perturbations, attacks, laundering, writers.
-
-Laid out now, furnished by the test-set work; until then `generators.forge` makes aligned twins.
-"""
+"""Test sets and training sets of forgeries: twins from the whole suite; perturbations and attacks to come."""

@@ -26,7 +26,7 @@ from generators.data import shards
 Fit = Literal["square", "crop"]
 
 # The share of the central square that is kept: LFW shows the face at 95 of 250 pixels, CelebA at 60 of 89.
-_CENTRE = {"faces-lfw": 0.6, "faces-celeba": 0.8}
+CENTRE = {"faces-lfw": 0.6, "faces-celeba": 0.8}
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
@@ -86,7 +86,7 @@ class ImageSet:
         items = list(shards.load(name, split, root))
         found = [item.meta["label"] for item in items if isinstance(item.meta.get("label"), int)]
         classes = sorted({(item.meta["label"], item.meta["class"]) for item in items if "class" in item.meta})
-        centre = _CENTRE.get(name, 1.0)
+        centre = CENTRE.get(name, 1.0)
         return cls(
             [fitted(decode(item.data, item.key, channels), size, fit, centre) for item in items],
             labels=found if len(found) == len(items) else None,

@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from detector.compositions import COMPOSITIONS
 from detector.corrupt import NONE, CorruptionConfig, Step, apply, apply_mask, draw_chain, scale_of
-from detector.operations import ENCODERS, KERNELS, OPERATIONS, SAMPLINGS, jpeg, overlay, overlay_layer
+from detector.operations import ENCODERS, KERNELS, OPERATIONS, SAMPLINGS, jpeg, overlay
 from evidence.medium import Pixels
 
 
@@ -80,7 +81,7 @@ def test_what_an_overlay_covers_is_the_same_for_real_and_fake_and_no_longer_forg
 
     a, b = overlay(real, seed=5), overlay(fake, seed=5)
     mask = apply_mask(np.full(real.shape[:2], 255, np.uint8), (Step("overlay", {"seed": 5}),))
-    _, covered = overlay_layer(*real.shape[:2], 5)
+    covered = COMPOSITIONS["overlay"](*real.shape[:2], 5).over
 
     assert covered.any()
     assert np.array_equal(a[covered], b[covered])

@@ -64,6 +64,46 @@ def test_a_twin_forged_in_a_patch_is_the_real_picture_around_it(forge: Path) -> 
     assert 0 < float(batch.cells[6:].mean()) < 0.7
 
 
+def test_each_twin_comes_with_the_family_that_made_it(forge: Path) -> None:
+    pairs = Pairs(forge, CLEAN, seed=0)
+    batch = pairs.batch(0)
+
+    reals, fakes = batch.pixels.numpy().astype(int).reshape(2, 6, 64, 64, 3)
+    # A checker alternates along a row, a stripe does not.
+    along = np.abs(np.diff(fakes - reals, axis=2)).max((1, 2, 3)) > 0
+    across = np.abs(np.diff(fakes - reals, axis=1)).max((1, 2, 3)) > 0
+    checkered = along & across
+    whole = (batch.cells[6:] == 1).all((1, 2)).numpy()
+    assert pairs.families == ("checkered", "striped")
+    assert whole.sum() > 3
+    assert (batch.families.numpy()[whole] == np.where(checkered, 0, 1)[whole]).all()
+
+
+def test_no_family_is_told_of_a_twin_that_was_mixed_or_left_out_of_training(forge: Path) -> None:
+    mixed = Pairs(forge, replace(CLEAN, blended=1.0, left_out=("striped",)), seed=0)
+    patched = Pairs(forge, replace(CLEAN, partial=1.0, left_out=("striped",)), seed=0)
+
+    assert mixed.families == ("checkered",)
+    assert (mixed.batch(0).families == -1).all()
+    assert (patched.batch(0).families == -1).all()
+
+
+def test_what_shows_other_things_than_its_real_is_not_mixed_with_it(forge: Path, tmp_path: Path) -> None:
+    lines = (forge / "manifest.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    for row in rows:
+        row["path"] = str(forge / row["path"])
+        row["twin_of"] = row["twin_of"] and str(forge / row["twin_of"])
+        row["mask"] = row["mask"] and str(forge / row["mask"])
+        row["kind"] = "sample" if row["label"] == "fake" else None
+    (tmp_path / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    batch = Pairs(tmp_path, replace(CLEAN, blended=1.0, left_out=("striped",)), seed=0).batch(0)
+
+    reals, fakes = batch.pixels.numpy().astype(int).reshape(2, 6, 64, 64, 3)
+    assert set(np.unique(np.abs(fakes - reals))) == {6}
+
+
 def test_degradations_begin_gently(forge: Path) -> None:
     config = replace(ROUGH, ramp_crops=1_000_000, blended=0.0, left_out=("striped",))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,13 @@ from evidence.jpeg import encode_jpeg, read_history
 from evidence.medium import Pixels
 from generators.data.shards import Item
 from generators.delivery import GRID, deliver, png, soft_region
-from generators.forge import ForgeOptions, forge_twins
+from generators.forge import ForgeOptions, Order, Rebuilding, forge_twins, some_of
 from generators.systems.reconstruction import MEMBERS, ReconstructionGAN
 from generators.training import checkpoint
 from generators.twins import Family, Member
 
 SEEN = [Member(f"seen-{n}", "nearest", "nearest", 2) for n in range(4)]
-HELD = Member("pixel-shuffle-x2", "pixel-shuffle", "pixel-shuffle", 2)
-INLINE = ForgeOptions(per_item=2, partial=0.0, processes=1)
+INLINE = ForgeOptions(partial=0.0, processes=1)
 
 
 def checkered(name: str, pixels: Pixels) -> Pixels:
@@ -34,6 +34,13 @@ def checkered(name: str, pixels: Pixels) -> Pixels:
     forged = pixels.astype(int)
     forged[::2, ::2] += 8
     return np.clip(forged, 0, 255).astype(np.uint8)
+
+
+CHECKERED = Rebuilding(checkered)
+
+
+def orders_for(items: Sequence[Item]) -> list[Order]:
+    return [Order(item, some_of(item, SEEN, 2)) for item in items]
 
 
 @pytest.fixture
@@ -54,7 +61,7 @@ def test_a_twin_has_the_size_tables_and_sampling_of_its_real(
     make_item: Callable[..., Item], tmp_path: Path
 ) -> None:
     item = make_item("a", sampling="4:4:4")
-    forge_twins([item], SEEN, checkered, tmp_path, INLINE)
+    forge_twins(orders_for([item]), CHECKERED, tmp_path, INLINE)
     real, *fakes = rows_of(tmp_path)
     assert (tmp_path / real["path"]).read_bytes() == item.data
     assert real["as_published"]
@@ -70,28 +77,40 @@ def test_a_twin_has_the_size_tables_and_sampling_of_its_real(
 
 
 def test_a_lossless_real_has_lossless_twins(make_item: Callable[..., Item], tmp_path: Path) -> None:
-    forge_twins([make_item("a", lossless=True)], SEEN, checkered, tmp_path, INLINE)
+    forge_twins(orders_for([make_item("a", lossless=True)]), CHECKERED, tmp_path, INLINE)
     assert {Path(row["path"]).suffix for row in rows_of(tmp_path)} == {".png"}
     assert {row["quality"] for row in rows_of(tmp_path)} == {None}
 
 
-def test_training_never_meets_a_held_out_decoder_and_the_test_split_meets_all(
+def test_members_are_spread_evenly_over_pictures_and_the_same_again(make_item: Callable[..., Item]) -> None:
+    items = [make_item(f"t{n}") for n in range(60)]
+    chosen = [some_of(item, SEEN, 2) for item in items]
+    assert chosen == [some_of(item, SEEN, 2) for item in items]
+    assert {len(set(members)) for members in chosen} == {2}
+    shares = Counter(member.name for members in chosen for member in members)
+    # Of 120 draws each of 4 members has 30, give or take four standard deviations of sqrt(60 / 4).
+    assert all(14 < share < 46 for share in shares.values())
+
+
+def test_a_picture_under_a_treatment_is_another_real_of_the_same_group(
     make_item: Callable[..., Item], tmp_path: Path
 ) -> None:
-    items = [make_item(f"t{n}") for n in range(6)] + [make_item("c", "cal"), make_item("x", "test")]
-    forge_twins(items, [*SEEN, HELD], checkered, tmp_path, INLINE)
-    by_split: dict[str, set[str]] = {"train": set(), "cal": set(), "test": set()}
-    for row in rows_of(tmp_path):
-        by_split[row["split"]] |= {row["family"]} - {None}
-    assert by_split == {"train": {"nearest"}, "cal": {"nearest"}, "test": {"nearest", "pixel-shuffle"}}
-    assert sum(row["split"] == "test" and row["label"] == "fake" for row in rows_of(tmp_path)) == 5
+    item = make_item("a")
+    orders = [Order(item, (SEEN[0],)), Order(item, (SEEN[0],), "collage")]
+    forge_twins(orders, CHECKERED, tmp_path, INLINE)
+    rows = rows_of(tmp_path)
+    assert [row["treatment"] for row in rows] == ["", "", "collage", "collage"]
+    assert len({row["path"] for row in rows}) == 4
+    assert {row["group"] for row in rows} == {"a"}
+    assert [row["kind"] for row in rows] == [None, "reconstruction"] * 2
 
 
 def test_outside_its_mask_a_partial_twin_is_the_real_to_the_bit(
     make_item: Callable[..., Item], tmp_path: Path
 ) -> None:
     options = replace(INLINE, partial=1.0)
-    forge_twins([make_item(f"p{n}", lossless=True) for n in range(4)], SEEN, checkered, tmp_path, options)
+    items = [make_item(f"p{n}", lossless=True) for n in range(4)]
+    forge_twins(orders_for(items), CHECKERED, tmp_path, options)
     fakes = [row for row in rows_of(tmp_path) if row["label"] == "fake"]
     assert len(fakes) == 8
     for row in fakes:
@@ -116,7 +135,7 @@ def test_a_crop_lies_on_the_grid_and_both_sides_are_delivered_as_it(
     make_item: Callable[..., Item], tmp_path: Path
 ) -> None:
     item = make_item("a", height=160, width=240)
-    forge_twins([item], SEEN, checkered, tmp_path, replace(INLINE, crop=96))
+    forge_twins(orders_for([item]), CHECKERED, tmp_path, replace(INLINE, crop=96))
     rows = rows_of(tmp_path)
     assert {(row["width"], row["height"], row["as_published"]) for row in rows} == {(96, 96, False)}
     assert len({read_history((tmp_path / row["path"]).read_bytes()) for row in rows}) == 1
@@ -137,13 +156,13 @@ def test_an_interrupted_forge_goes_on_and_ends_the_same(
 ) -> None:
     items = [make_item(f"k{n}") for n in range(3)]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    forge_twins(items, SEEN, checkered, whole, INLINE)
+    forge_twins(orders_for(items), CHECKERED, whole, INLINE)
     # Given a forge that was killed while it wrote the second real's rows
-    forge_twins(items[:1], SEEN, checkered, broken, INLINE)
+    forge_twins(orders_for(items[:1]), CHECKERED, broken, INLINE)
     with (broken / "manifest.jsonl").open("a") as stream:
         stream.write('{"path": "real/alb')
     # When it is run again
-    forge_twins(items, SEEN, checkered, broken, INLINE)
+    forge_twins(orders_for(items), CHECKERED, broken, INLINE)
     # Then nothing is missing, doubled or different
     assert rows_of(broken) == rows_of(whole)
     files = sorted(path.relative_to(whole) for path in whole.rglob("*.jpg"))
@@ -155,8 +174,8 @@ def test_worker_processes_forge_what_one_process_forges(
     make_item: Callable[..., Item], tmp_path: Path
 ) -> None:
     items = [make_item(f"w{n}") for n in range(3)]
-    forge_twins(items, SEEN, checkered, tmp_path / "one", INLINE)
-    forge_twins(items, SEEN, checkered, tmp_path / "two", replace(INLINE, processes=2))
+    forge_twins(orders_for(items), CHECKERED, tmp_path / "one", INLINE)
+    forge_twins(orders_for(items), CHECKERED, tmp_path / "two", replace(INLINE, processes=2))
     assert rows_of(tmp_path / "one") == rows_of(tmp_path / "two")
 
 
