@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from worker.jobs.engine import reading, translated, writing
+from worker.jobs.engine import again_on_deadlock, reading, translated, writing
 from worker.jobs.model import Lease, Plain, Shard, ShardState
 from worker.jobs.rows import to_shard
 from worker.jobs.schema import jobs, shards
@@ -21,6 +21,7 @@ from worker.jobs.store import JobStore
 PART = "part"  # the kind of these shards
 
 
+@again_on_deadlock
 def cut(store: JobStore, lease: Lease, so_far: Plain, parts: Sequence[Plain]) -> bool:
     """Put parts in the place of a held shard, which comes back with `so_far` when they have ended.
 

@@ -7,10 +7,11 @@ writing transaction takes the one write lock at its beginning: none can fail hal
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 from alembic import command
@@ -26,6 +27,8 @@ from evidence.errors import SettingsError, StoreError, StoreFull, StoreTooNew, S
 MIGRATIONS = Path(__file__).parent / "migrations"
 # How long a writer waits for another process's transaction; all of ours are short.
 BUSY_SECONDS = 30.0
+DEADLOCK = "40P01"  # what PostgreSQL says when it ends one of two that wait for each other
+DEADLOCKS = 5  # after as many a change is given up
 # A PostgreSQL that is cut off without a word is given up in seconds, not in the kernel's quarter of an hour.
 _PATIENCE = {
     "connect_timeout": 10,
@@ -34,6 +37,8 @@ _PATIENCE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,  # milliseconds
 }
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
 _turns: WeakKeyDictionary[Engine, threading.Lock] = WeakKeyDictionary()
 
 
@@ -96,6 +101,26 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """One view of the database as it is at the block's beginning."""
     with engine.connect() as connection, connection.begin():
         yield connection
+
+
+def again_on_deadlock(change: Callable[Params, Result]) -> Callable[Params, Result]:
+    """A change made anew, a few times, when the database undid it because two changes waited for each other.
+
+    The order of locks (`locking.py`) makes that rare, not impossible: a video may be cut into parts, younger
+    than the shards held already, while its job is being cancelled.
+    """
+
+    @wraps(change)
+    def persistent(*given: Params.args, **named: Params.kwargs) -> Result:
+        for _ in range(DEADLOCKS):
+            try:
+                return change(*given, **named)
+            except StoreUnavailable as error:
+                if getattr(getattr(error.__cause__, "orig", None), "sqlstate", "") != DEADLOCK:
+                    raise
+        return change(*given, **named)
+
+    return persistent
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, update
 from provenance.registry import storable
 from provenance.transparency.entries import entries_of
 from worker.jobs.cutting import PART, part_ended_in
-from worker.jobs.engine import reading, translated, writing
+from worker.jobs.engine import again_on_deadlock, reading, translated, writing
 from worker.jobs.ledger import log_in
 from worker.jobs.locking import youngest_first
 from worker.jobs.model import Depth, Held, JobState, Lane, Lease, Plain, ShardState
@@ -45,6 +45,7 @@ class Leases:
     def __init__(self, store: JobStore, *, attempts: int = MOST_ATTEMPTS, logged: bool = True) -> None:
         self.store, self.attempts, self.logged = store, attempts, logged
 
+    @again_on_deadlock
     def claim(
         self,
         owner: str,
@@ -118,6 +119,7 @@ class Leases:
                     self.store.note_in(connection, job, "running", {})
             return leases
 
+    @again_on_deadlock
     def renew(self, leases: Sequence[Lease], *, seconds: float = 60.0) -> set[str]:
         """Hold the leases longer; returns the tokens that still count. Others were cancelled or taken."""
         until = self.store.clock() + seconds
@@ -133,6 +135,7 @@ class Leases:
                     kept.add(lease.token)
         return kept
 
+    @again_on_deadlock
     def complete(self, lease: Lease, result: Plain) -> bool:
         """Hand in the result; False when the lease no longer counts, and then nothing changes.
 
@@ -157,6 +160,7 @@ class Leases:
                 log_in(connection, entries)
             return bool(counted)
 
+    @again_on_deadlock
     def fail(self, lease: Lease, cause: Plain, *, final: bool = False) -> bool:
         """Give a shard back with what went wrong; `final` when another attempt cannot help.
 
@@ -164,6 +168,7 @@ class Leases:
         """
         return self._give_back(lease.shard, lease.token, lease.job, lease.attempt, cause, final=final)
 
+    @again_on_deadlock
     def release(self, leases: Sequence[Lease]) -> None:
         """Give shards back untouched, without an attempt counted: a worker stops on purpose."""
         with translated(), writing(self.store.engine) as connection:
@@ -190,6 +195,7 @@ class Leases:
         """Take back the shard of a silent worker, counting the attempt; False when it holds it no more."""
         return self._give_back(held.shard, held.token, held.job, held.attempt, LOST)
 
+    @again_on_deadlock
     def lost(self, owner: str, cause: Plain) -> int:
         """Take back at once what a worker held that is known to be dead, counting the attempt; how many."""
         held = select(*_HELD).where(shards.c.state == ShardState.LEASED.value, shards.c.owner == owner)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from evidence.errors import KeyConflict, NoSuchJob, StoreError, UsageError
 from worker.jobs.accepting import Outcome, accept_in, shard_rows
-from worker.jobs.engine import migrate, open_engine, reading, translated, writing
+from worker.jobs.engine import again_on_deadlock, migrate, open_engine, reading, translated, writing
 from worker.jobs.locking import hold_shards
 from worker.jobs.model import Event, Job, JobState, NewJob, Plain, Shard, ShardState
 from worker.jobs.owed import owe_in
@@ -130,6 +130,7 @@ class JobStore:
         with translated(), writing(self.engine) as connection:
             self.note_in(connection, job, kind, data)
 
+    @again_on_deadlock
     def cancel(self, job: str, tenant: str = "local") -> Job:
         """End a job that has not ended: nobody claims its shards any more, and held leases are lost."""
         with translated(), writing(self.engine) as connection:
@@ -145,6 +146,7 @@ class JobStore:
             self._end(connection, job, JobState.CANCELLED)
             return self._job(connection, job, tenant)
 
+    @again_on_deadlock
     def retry_dead(self, job: str, tenant: str = "local") -> int:
         """Make the dead shards of a job ready again, with all their attempts; returns how many."""
         with translated(), writing(self.engine) as connection:
@@ -173,6 +175,7 @@ class JobStore:
                 self.note_in(connection, job, "retried", {"shards": revived})
             return revived
 
+    @again_on_deadlock
     def remove(self, job: str, tenant: str = "local") -> None:
         """Delete a job with all that belongs to it; raises NoSuchJob."""
         with translated(), writing(self.engine) as connection:
@@ -180,6 +183,7 @@ class JobStore:
             hold_shards(connection, shards.c.job == job)
             connection.execute(delete(jobs).where(jobs.c.id == job))
 
+    @again_on_deadlock
     def sweep(self, *, limit: int = 1_000) -> int:
         """Delete jobs whose time after their end is over; returns how many."""
         over = jobs.c.finished + jobs.c.retention_seconds <= self.clock()

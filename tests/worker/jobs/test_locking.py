@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, event
+from sqlalchemy.exc import OperationalError
 
-from evidence.errors import NoSuchJob
+from evidence.errors import NoSuchJob, StoreUnavailable
 from tests.worker_service import wait_for
 from worker.jobs.cutting import PART, cut
+from worker.jobs.engine import again_on_deadlock
 from worker.jobs.hooks import Webhooks
 from worker.jobs.leases import Leases
 from worker.jobs.model import Lease, NewJob
@@ -100,6 +103,28 @@ def test_a_receiver_that_is_gone_and_one_who_deletes_its_webhook_never_wait_for_
 
     with others.engine.connect() as connection:
         assert connection.execute(deliveries.select()).all() == []
+
+
+def test_a_change_that_lost_a_deadlock_is_made_anew_and_another_fault_is_not() -> None:
+    faults = [deadlock("40P01"), deadlock("40P01")]
+
+    @again_on_deadlock
+    def change() -> str:
+        if faults:
+            raise StoreUnavailable("It was undone.", "Ask again.") from faults.pop()
+        return "done"
+
+    assert change() == "done"
+    faults.append(deadlock("53300"))
+    with pytest.raises(StoreUnavailable):
+        change()
+
+
+def deadlock(state: str) -> OperationalError:
+    """What SQLAlchemy raises when PostgreSQL answers with this state."""
+    said = psycopg.OperationalError()
+    said.sqlstate = state
+    return OperationalError("UPDATE", {}, said)
 
 
 def test_many_sides_at_one_job_for_a_while_are_never_told_that_the_store_failed(
