@@ -2,7 +2,7 @@
 
 Is it forged (binary cross-entropy), which cells are (the same, cell by cell), is the twin more suspicious
 than the real picture it was made from (pairwise logistic), which cancels what the picture shows, and which
-family made it (cross-entropy over the families, of pictures forged as a whole).
+family made it (cross-entropy over the families, of forgeries that one of them made).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from torch import Tensor
 from torch.nn import functional as F
 
-UNNAMED = -1  # the family of a picture that no single generator made
+UNNAMED = -1  # the family of a forgery that is asked for none
 
 
 def losses(

@@ -72,23 +72,23 @@ def lint(
 _DOUBLES = (
     (
         "duplicates_across_splits",
-        "files with the same bytes in two splits",
+        "Files with the same bytes in two splits",
         "Keep each in one split: a detector that has seen it in training is judged by its memory.",
     ),
     (
         "lookalikes_across_splits",
-        "pictures that look the same in two splits",
+        "Pictures that look the same in two splits",
         "Keep each picture and its copies in one split, re-encoded and resized ones too.",
     ),
-    ("groups_across_splits", "groups in two splits", "Split by source picture, person or video."),
+    ("groups_across_splits", "Groups in two splits", "Split by source picture, person or video."),
     (
         "duplicates_across_labels",
-        "files with the same bytes under both labels",
+        "Files with the same bytes under both labels",
         "One of the labels is wrong: correct it.",
     ),
     (
         "labels_contradicted",
-        "labels that say the opposite of the folder",
+        "Labels that say the opposite of the folder",
         "The labels are probably reversed: turn them round in the table.",
     ),
 )
@@ -108,7 +108,7 @@ def _show(report: LintReport, limit: float) -> None:
     for part, name, mend in _DOUBLES:
         found = getattr(report, part)
         if found:
-            console.print(f"{len(found)} {name}, such as {found[0]}. {mend}", markup=False)
+            console.print(f"{name}: {len(found)}, such as {found[0]}. {mend}", markup=False)
     ends = {
         "passed": "Passed.",
         "failed": "Failed: do not train or judge a detector on this set as it is.",
