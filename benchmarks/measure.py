@@ -15,14 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
 from detector.aggregate import parts
+from detector.attribution import FamilyReading, calibrate_families, picture_families
 from detector.calibrate import Sample, calibrate, fit_part_margin
 from detector.corrupt import Step, apply
 from detector.evaluate import Evaluation, Row, tabulate
 from detector.lint import lint
+from detector.metrics import auc
+from detector.pairs import NO_GENERATOR
 from detector.readers import MANIFEST, Entry, read
 from detector.scoring import Scored
 from detector.thresholds import Calibration
@@ -30,7 +34,7 @@ from detector.tiles import choose, cut, plan
 from evidence.digest import sha256_file
 from evidence.image import decode_image
 from exports.registry import ModelEntry
-from exports.runtime import Detector, open_detector
+from exports.runtime import Detector, family_names, open_detector
 from generators.data.shards import load
 from generators.systems.reconstruction import HELD_OUT_FAMILIES
 from worker.settings import load_settings
@@ -50,11 +54,14 @@ GROUPS = (
     "seen decoders, forged in a part",
     "decoders left out, forged as a whole",
 )
+DECODERS = "reconstruction"  # the kind that those groups are of; every other kind is a group of its own
 LIMITS = (
-    "It reads traces of upsampling in the pixels. Splices of genuine photographs, staged scenes and false "
-    "captions leave none, and it says nothing about them.",
-    "Its fakes in training were made by small autoencoding GANs of this project. Large diffusion models "
-    "were not measured; expect misses there.",
+    "It reads traces of generation in the pixels. Staged scenes and false captions leave none, and it says "
+    "nothing about them; splices of genuine photographs leave few.",
+    "Its fakes in training were made by the generators of this project, the largest of 15 million weights. "
+    "Large diffusion models were not measured; expect misses there.",
+    "It names the family of a generator only among those it was trained on, and only where such naming was "
+    "right often enough on pictures it had not seen; else it says `unknown`.",
     "Scaling a forgery down to three quarters of its sides hides much of it, and so does a decoder that no "
     "more than doubles the resolution; the tables say how much. A `real` on a resized picture is weak.",
     "Small pictures (below 64 px), JPEG below quality 30, drawings and screenshots of text lie outside what "
@@ -87,6 +94,7 @@ class Reading:
     part: float
     short_side: int
     quality: int
+    families: NDArray[np.float64] | None = None
 
     def scored(self, margin: float) -> Scored:
         """The reading with its logit, as `evaluate` takes it."""
@@ -118,15 +126,20 @@ def measure(model: ModelEntry, twins: Path) -> Measured:
         f"delivered in {len(DELIVERIES)} ways",
         part_margin=margin,
     )
+    names = family_names(model)
+    if names:
+        calibration = replace(calibration, families=_reading(cal, names))
     tables = {
         name: tabulate([r.scored(margin) for r in test if r.delivery == name], calibration)
         for name in DELIVERIES
     }
     return Measured(
         calibration=calibration.to_dict(),
-        metrics=_metrics(test, margin, calibration, tables) | {"probes": _probes(twins)},
+        metrics=_metrics(test, margin, calibration, tables)
+        | ({"attribution": _attributed(test, calibration.families)} if calibration.families else {})
+        | {"probes": _probes(twins)},
         rows=[_plain(row) for row in tables["as delivered"].rows],
-        false_alarms=_alarms(tables),
+        false_alarms=_alarms(tables, test, margin, calibration),
         data=_data(twins),
         splits={
             "by": "person for faces, else picture; the stored val part is the test split",
@@ -160,10 +173,11 @@ def _read(
         for delivery in deliveries:
             changed = apply(pixels, DELIVERIES[delivery])
             cover = plan(*changed.shape[:2])
-            logits, maps = session.run(cut(changed, choose(changed, cover, tiles)))
+            logits, maps, made = session.run(cut(changed, choose(changed, cover, tiles)))
             whole, part = parts(logits, maps)
+            families = None if made is None else picture_families(logits, made)
             quality = 75 if delivery == "JPEG quality 75" else info.jpeg.quality if info.jpeg else 100
-            found.append(Reading(entry, delivery, whole, part, min(changed.shape[:2]), quality))
+            found.append(Reading(entry, delivery, whole, part, min(changed.shape[:2]), quality, families))
     return found
 
 
@@ -174,7 +188,8 @@ def _metrics(
     found: dict[str, Any] = {}
     for name, table in tables.items():
         mine = [r for r in test if r.delivery == name]
-        for group in GROUPS:
+        kinds = sorted({r.entry.kind for r in mine if r.entry.label == "fake"} - {DECODERS})
+        for group in (*GROUPS, *kinds):
             chosen = [
                 replace(s, entry=replace(s.entry, family=group if s.entry.label == "fake" else ""))
                 for s in (
@@ -186,8 +201,10 @@ def _metrics(
     return found
 
 
-def _groups(entry: Entry) -> tuple[str, str]:
-    """Which of `GROUPS` a forgery belongs to."""
+def _groups(entry: Entry) -> tuple[str, ...]:
+    """Which of `GROUPS` a forgery belongs to, or its kind."""
+    if entry.kind != DECODERS:
+        return (entry.kind,)
     family = "decoders left out" if entry.family in HELD_OUT_FAMILIES else "seen decoders"
     return family, f"{family}, forged {'as a whole' if entry.mask is None else 'in a part'}"
 
@@ -206,7 +223,57 @@ def _plain(row: Row) -> dict[str, Any]:
     }
 
 
-def _alarms(tables: dict[str, Evaluation]) -> list[dict[str, Any]]:
+def _reading(cal: Sequence[Reading], families: tuple[str, ...]) -> FamilyReading:
+    """How family logits are read, from every delivery of the forgeries that a generator made."""
+    made = [r for r in cal if _has_maker(r.entry)]
+    labels = [families.index(r.entry.family) if r.entry.family in families else -1 for r in made]
+    return calibrate_families(np.stack([_made(r) for r in made]), labels, families)
+
+
+def _attributed(test: Sequence[Reading], reading: FamilyReading) -> dict[str, Any]:
+    """How often the likeliest family is the true one, and what is made of families never seen."""
+    found: dict[str, Any] = {}
+    for name in DELIVERIES:
+        mine = [r for r in test if r.delivery == name and _has_maker(r.entry)]
+        odds = reading.probabilities(np.stack([_made(r) for r in mine]))
+        known = np.array([r.entry.family in reading.families for r in mine])
+        best = odds.max(axis=1)
+        likeliest = [reading.families[place] for place in odds.argmax(axis=1)]
+        hit = np.array([guess == r.entry.family for guess, r in zip(likeliest, mine, strict=True)])
+        told = best >= reading.known_at
+        found[name] = {
+            "forgeries": len(mine),
+            "top_1": round(float(hit[known].mean()), 4),
+            "unknown_auroc": round(auc(known.astype(np.float64), best), 4),
+            "named": round(float(told.mean()), 4),
+            "right_of_named": round(float(hit[told].mean()), 4) if told.any() else None,
+        }
+    return found
+
+
+def _has_maker(entry: Entry) -> bool:
+    return entry.label == "fake" and entry.kind not in NO_GENERATOR
+
+
+def _made(reading: Reading) -> NDArray[np.float64]:
+    assert reading.families is not None
+    return reading.families
+
+
+def _alarms(
+    tables: dict[str, Evaluation], test: Sequence[Reading], margin: float, calibration: Calibration
+) -> list[dict[str, Any]]:
+    """False alarms by source, and by what was done to hard reals, for each delivery."""
+    hard = {
+        name: tabulate(
+            [
+                replace(s, entry=replace(s.entry, source=f"any source, {s.entry.treatment}"))
+                for s in (r.scored(margin) for r in test if r.delivery == name and r.entry.treatment)
+            ],
+            calibration,
+        )
+        for name in tables
+    }
     rows = [
         {
             "source": source.source,
@@ -216,7 +283,7 @@ def _alarms(tables: dict[str, Evaluation]) -> list[dict[str, Any]]:
             "rate": round(source.false_alarm_rate, 4),
         }
         for name, table in tables.items()
-        for source in table.sources
+        for source in (*table.sources, *hard[name].sources)
     ]
     return sorted(rows, key=lambda row: -float(row["rate"]))
 

@@ -25,6 +25,7 @@ from rich.table import Table
 from benchmarks.machine import machine
 from benchmarks.media import large_jpeg, long_clip, small_jpegs
 from detector.aggregate import image_logit, spread, stitch
+from detector.scores import Detect, Scores
 from detector.tiles import Tile, choose, cut, plan
 from evidence.medium import Pixels, Sampling
 from evidence.sandbox import DecoderPool
@@ -69,11 +70,11 @@ class Measured:
 class _Listening:
     """The scan's own detector, keeping the batches it is given."""
 
-    def __init__(self, run: Callable[[Pixels], tuple[np.ndarray, np.ndarray]]) -> None:
+    def __init__(self, run: Detect) -> None:
         self._run = run
         self.batches: list[Pixels] = []
 
-    def run(self, tiles: Pixels) -> tuple[np.ndarray, np.ndarray]:
+    def run(self, tiles: Pixels) -> Scores:
         self.batches.append(tiles)
         return self._run(tiles)
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from detector.aggregate import PART_MARGIN
-from detector.thresholds import Bucket, Calibration, bucket_name, conformal_bound, sigmoid
+from detector.odds import sigmoid
+from detector.thresholds import Bucket, Calibration, bucket_name, conformal_bound
 from evidence.errors import DataError
 
 Array = NDArray[np.float64]

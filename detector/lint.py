@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from detector.entries import FOLDERS, Entry
 from detector.metrics import auc, bootstrap
+from detector.odds import sigmoid
 from detector.probes import PROBES
 from detector.readers import OnFailed, decoded
-from detector.thresholds import sigmoid
 from evidence.errors import DataError
 from evidence.medium import Pixels
 

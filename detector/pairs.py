@@ -37,7 +37,7 @@ Cells = NDArray[np.float32]
 
 NAMED = 0.2  # the share of a crop that must be forged for its family to be told
 _OTHER_CONTENT = ("sample", "rotation")  # kinds that show something else than their real at the same place
-_NO_GENERATOR = ("self-blended", "splice")  # kinds that are genuine pixels put together
+NO_GENERATOR = ("self-blended", "splice")  # kinds that are genuine pixels put together
 _SLACK = CELL  # extra pixels that let the crop leave the grid of the last JPEG
 
 
@@ -203,7 +203,7 @@ def _pair_up(entries: Sequence[Entry], split: str, left_out: Sequence[str]) -> d
 
 def _families(entries: Sequence[Entry], left_out: Sequence[str]) -> tuple[str, ...]:
     """The families that training sees, in order: what an attribution head answers with."""
-    found = {entry.family for entry in entries if entry.split == "train" and entry.kind not in _NO_GENERATOR}
+    found = {entry.family for entry in entries if entry.split == "train" and entry.kind not in NO_GENERATOR}
     return tuple(sorted(found - {"", *left_out}))
 
 

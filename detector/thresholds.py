@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from detector.attribution import FamilyReading
+from detector.odds import sigmoid
 from evidence.verdict import Threshold, Verdict
 
 SHORT_SIDES = (0, 200, 400)  # lower edges of the buckets, in pixels
@@ -46,7 +48,7 @@ class Calibration:
     The score is sigmoid(logit / temperature + bias), at even odds of real and fake. `fake_at` and
     `real_below` are scores. `n` counts the real pictures behind `false_alarm_rate`, `measured_on`
     names them. `covariance` holds var(1/temperature), their covariance and var(bias). `part_margin`
-    belongs to `aggregate.image_logit`.
+    belongs to `aggregate.image_logit`; `families` to a detector that tells who made a forgery.
     """
 
     temperature: float = 1.0
@@ -60,6 +62,7 @@ class Calibration:
     covariance: tuple[float, float, float] = (0.0, 0.0, 0.0)
     part_margin: float = 2.0
     buckets: tuple[Bucket, ...] = ()
+    families: FamilyReading | None = None
 
     def at(self, short_side: int | None = None, quality: int | None = None) -> Calibration:
         """The calibration that holds for a picture of this short side (px) and JPEG quality.
@@ -124,7 +127,9 @@ class Calibration:
             for bucket in known.pop("buckets", ())
         )
         covariance = tuple(known.pop("covariance", (0.0, 0.0, 0.0)))
-        return cls(**known, covariance=covariance, buckets=buckets)
+        made = known.pop("families", None)
+        families = made and FamilyReading(**{**made, "families": tuple(made["families"])})
+        return cls(**known, covariance=covariance, buckets=buckets, families=families)
 
 
 def bucket_name(short_side: int, quality: int | None) -> str:
@@ -146,11 +151,6 @@ def conformal_bound(scores: ArrayLike, alpha: float) -> tuple[float, float]:
     if rank > count:
         return float("inf"), 0.0
     return float(ordered[rank - 1]), (count + 1 - rank) / (count + 1)
-
-
-def sigmoid(values: ArrayLike) -> NDArray[np.float64]:
-    """1 / (1 + exp(-x)) without overflow."""
-    return 0.5 * (1.0 + np.tanh(0.5 * np.asarray(values, np.float64)))
 
 
 def _range(value: int, edges: Sequence[int]) -> str:

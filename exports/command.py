@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from detector.model import load
 from detector.readers import read
+from detector.scores import FAMILIES
 from detector.thresholds import Calibration
 from detector.tiles import SIZE, cut, plan
 from detector.train import WEIGHTS
@@ -165,7 +166,7 @@ def _freeze_detector(folder: Path, path: Path, identity: Identity, run: Mapping[
         "task": DETECTOR_TASK,
         "tags": {"precision": "fp32"},
         "metrics": {**measured, "parity": check_detector(net, path, families=families).to_dict()},
-        **_described(interface),
+        **_described(interface, families=net.config.families),
     }
 
 
@@ -242,8 +243,14 @@ def _read_verdict(path: Path) -> dict[str, Any]:
     return found
 
 
-def _described(interface: Interface, meant: Mapping[str, Input] | None = None) -> dict[str, Any]:
-    """The inputs and outputs as `models.json` has them; `meant` says what a generator's inputs mean."""
+def _described(
+    interface: Interface, meant: Mapping[str, Input] | None = None, families: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The inputs and outputs as `models.json` has them.
+
+    `meant` says what a generator's inputs mean, `families` names what a detector's output of that name tells
+    apart.
+    """
     dtypes = {name: str(value.dtype).removeprefix("torch.") for name, value in interface.example.items()}
     meant = meant or {}
     return {
@@ -254,6 +261,7 @@ def _described(interface: Interface, meant: Mapping[str, Input] | None = None) -
         ],
         "outputs": [
             {"name": name, "dtype": "float32", "shape": list(shape)}
+            | ({"names": list(families)} if name == FAMILIES else {})
             for name, shape in interface.outputs.items()
         ],
     }

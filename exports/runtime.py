@@ -19,13 +19,13 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as native
 
+from detector.scores import FAMILIES, Scores
 from evidence.errors import ModelError
 from exports.graph import read_graph, refuse_unsafe
 from exports.registry import Kind, ModelEntry
 from exports.third_party import DTYPES, ForeignInterface
 
 Device = Literal["auto", "cpu", "cuda", "tensorrt"]
-Scores = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 STRIDE = 8  # pixels of a tile for each cell of the detector's map
 BATCH_PIXELS = {"cpu": 8 * 256 * 256, "cuda": 64 * 256 * 256, "tensorrt": 64 * 256 * 256}
@@ -52,7 +52,15 @@ class Detector(Protocol):
     fallback_reason: str
 
     def run(self, tiles: NDArray[np.uint8]) -> Scores:
-        """Tiles uint8 (B, h, w, 3) -> raw logits (B,) and maps (B, h/8, w/8), high = fake."""
+        """Tiles uint8 (B, h, w, 3) -> raw answers, high = fake."""
+
+
+def family_names(entry: ModelEntry) -> tuple[str, ...]:
+    """The generator families that a detector tells apart, in the order of its logits; () if it does not."""
+    for output in entry.outputs:
+        if output["name"] == FAMILIES:
+            return tuple(output.get("names", ()))
+    return ()
 
 
 def available_providers() -> tuple[str, ...]:
@@ -113,7 +121,7 @@ class Session:
 
 
 class DetectorSession(Session):
-    """One of our detectors: pixels uint8 in, logit and map out, preprocessing inside the graph."""
+    """One of our detectors: pixels uint8 in; logit, map and, from some, families out."""
 
     def __init__(self, entry: ModelEntry, device: Device = "auto", threads: int | None = None) -> None:
         super().__init__(entry, device, threads, kind="detector")
@@ -125,7 +133,7 @@ class DetectorSession(Session):
             )
 
     def run(self, tiles: NDArray[np.uint8]) -> Scores:
-        """Tiles uint8 (B, h, w, 3) RGB -> raw logits (B,) and maps (B, h/8, w/8), float32, high = fake.
+        """Tiles uint8 (B, h, w, 3) RGB -> raw answers, float32, high = fake.
 
         Sides are multiples of 8, 64 at least. Any B; the runtime sees it in batches.
         """
@@ -133,9 +141,13 @@ class DetectorSession(Session):
         count, height, width, _ = tiles.shape
         logits = np.empty(count, np.float32)
         maps = np.empty((count, height // STRIDE, width // STRIDE), np.float32)
+        names = [name for name in ("logit", "map", FAMILIES) if name in self.outputs]
+        families = np.empty((count, self.outputs[FAMILIES].shape[1]), np.float32) if names[2:] else None
         for part in _parts(count, self.batch_of(height, width)):
-            logits[part], maps[part] = self.call({"pixels": tiles[part]}, ("logit", "map"))
-        return logits, maps
+            logits[part], maps[part], *made = self.call({"pixels": tiles[part]}, names)
+            if families is not None:
+                families[part] = made[0]
+        return Scores(logits, maps, families)
 
 
 class ThirdPartyDetector(Session):
@@ -176,7 +188,7 @@ class ThirdPartyDetector(Session):
             answer = self.call({self._input: filled}, (self._output,))[0]
             logits[part] = self._interface.logits(answer, len(filled))[: len(fed)]
         cells = (count, height // STRIDE, width // STRIDE)
-        return logits, np.broadcast_to(logits[:, None, None], cells).copy()
+        return Scores(logits, np.broadcast_to(logits[:, None, None], cells).copy())
 
 
 class GeneratorSession(Session):

@@ -18,6 +18,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from detector.scores import FAMILIES
 from evidence.errors import ModelError
 from evidence.files import write_whole
 from generators.contract import AdversarialModel
@@ -63,7 +64,7 @@ def detector_interface(families: int = 0) -> Interface:
     """
     outputs: dict[str, Shape] = {"logit": ("batch",), "map": ("batch", "rows", "columns")}
     if families:
-        outputs["families"] = ("batch", families)
+        outputs[FAMILIES] = ("batch", families)
     return Interface(
         example={"pixels": torch.randint(0, 256, (2, 128, 192, 3), dtype=torch.uint8)},
         inputs={"pixels": ("batch", "height", "width", 3)},

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from detector.scores import Scores
 from evidence.errors import MediaError
 from evidence.medium import Coverage, Frame, JpegHistory, Kind, MediaInfo, Pixels
 
@@ -41,9 +41,9 @@ class MediumOf:
         self.closed = True
 
 
-def colour(tiles: Pixels) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def colour(tiles: Pixels) -> Scores:
     """What the colour detector of `tiny_detector` says, in numpy."""
     n, h, w, _ = tiles.shape
     lean = (tiles[..., 0].astype(np.float32) - tiles[..., 2]) / 16
     maps = lean.reshape(n, h // 8, 8, w // 8, 8).mean((2, 4))
-    return maps.mean((1, 2)), maps
+    return Scores(maps.mean((1, 2)), maps)

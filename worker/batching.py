@@ -15,9 +15,9 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from detector.scores import Detect, Scores
 from evidence.errors import MediaError
 from evidence.medium import Pixels
-from worker.findings import Detect, Scores
 
 Key = TypeVar("Key")
 Given = TypeVar("Given", covariant=True)
@@ -128,11 +128,11 @@ def _score(cases: list[_Case[Key, Result]], detect: Detect) -> None:
     requests = [case.waiting for case in cases if case.waiting is not None]
     started = time.perf_counter()
     tiles = requests[0] if len(requests) == 1 else np.concatenate(requests)
-    logits, maps = detect(tiles)
+    scores = detect(tiles)
     milliseconds = 1000 * (time.perf_counter() - started) / len(tiles)
     first = 0
     for case, request in zip(cases, requests, strict=True):
         part = slice(first, first + len(request))
         first += len(request)
         case.timings["detect_ms"] += milliseconds * len(request)
-        case.advance(Scores(logits[part], maps[part]))
+        case.advance(scores.part(part))

@@ -24,6 +24,7 @@ from detector.thresholds import Calibration
 from evidence.errors import MediaError
 from evidence.medium import MediaInfo
 from evidence.verdict import (
+    Attribution,
     Domain,
     Finding,
     ModelUse,
@@ -114,6 +115,7 @@ def decide(
         timeline=_timeline(findings, calibration),
         segments=parts,
         evidence=(*_evidence(findings, calibration, score, seen), *findings_of(declared, findings.mark)),
+        attribution=_attribution(findings, calibration, seen),
         provenance=provenance_of(info, declared, findings.mark),
         models=(
             ModelUse(
@@ -255,6 +257,13 @@ def _faces(findings: Findings, calibration: Calibration) -> tuple[Region, ...]:
         for face in findings.faces
         if face.logit is not None
     )
+
+
+def _attribution(findings: Findings, calibration: Calibration, seen: Verdict) -> tuple[Attribution, ...]:
+    """Who made what the pixels show to be forged; nothing where they do not, or nobody measured it."""
+    if seen != "fake" or findings.families is None or calibration.families is None:
+        return ()
+    return calibration.families.attribute(findings.families)
 
 
 def _evidence(

@@ -5,7 +5,6 @@ A logit is raw, high = fake; nothing in here is calibrated.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,17 +12,6 @@ from numpy.typing import NDArray
 
 from evidence.medium import Coverage, MediaInfo, Pixels
 from provenance.watermark.detect import Mark
-
-# Tiles uint8 (n, h, w, 3) -> logits (n,), maps (n, h / 8, w / 8): the `run` of a detector's session.
-Detect = Callable[[Pixels], tuple[NDArray[np.float32], NDArray[np.float32]]]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What the detector said of n tiles: logits (n,) and maps (n, h / 8, w / 8)."""
-
-    logits: NDArray[np.float32]
-    maps: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -58,7 +46,8 @@ class Findings:
 
     `grid` holds map logits (rows, cols), a cell per 8 x 8 px, nan where no tile lay; of a video it
     belongs to `frames[shown]`, the frame with the highest logit, as do `whole` (its mean tile
-    logit), the faces, the preview and the watermark, which is None where nobody looked.
+    logit), the faces, the preview, the watermark, which is None where nobody looked, and the logits of
+    `families` (F,), None from a detector that does not tell who made a picture.
     """
 
     info: MediaInfo
@@ -76,3 +65,4 @@ class Findings:
     trials: tuple[Trial, ...]
     preview: Pixels | None
     mark: Mark | None = None
+    families: NDArray[np.float64] | None = None

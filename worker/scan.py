@@ -16,13 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.aggregate import image_logit, spread, stitch, video_logit
+from detector.attribution import picture_families
+from detector.scores import Detect, Scores
 from detector.scoring import Seen
 from detector.thresholds import Calibration
 from detector.tiles import CELL, Tile, choose, cut, plan
 from evidence.errors import DamagedMedia, TooSmall
 from evidence.medium import Coverage, Frame, MediaInfo, Pixels
 from provenance.watermark.detect import detect as detect_mark
-from worker.findings import Detect, FaceScore, Findings, FrameScore, Scores, Trial
+from worker.findings import FaceScore, Findings, FrameScore, Trial
 from worker.stability import retell, worth_retelling
 
 PREVIEW_SIDE = 1024
@@ -167,6 +169,7 @@ def _conclude(
         trials = yield from retell(
             pixels, worst.tiles, worst.scores, logit=logit, part_margin=lens.calibration.part_margin
         )
+    made = worst.scores.families
     found = worst.faces if still or lens.faces is None else lens.faces.find(pixels)
     return Findings(
         info=info,
@@ -184,13 +187,14 @@ def _conclude(
         trials=trials,
         preview=_preview(pixels) if lens.preview else None,
         mark=detect_mark(pixels, lens.mark_key) if lens.mark_key else None,
+        families=None if made is None else picture_families(worst.scores.logits, made),
     )
 
 
 def judge_picture(pixels: Pixels, detect: Detect, *, tiles: int, part_margin: float) -> Seen:
     """The logit and the heat grid that `examine` would give a still, without trials or faces."""
     looking = _look(Frame(pixels), tiles, [], part_margin)
-    scores = Scores(*detect(next(looking)))
+    scores = detect(next(looking))
     try:
         looking.send(scores)
     except StopIteration as done:

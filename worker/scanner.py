@@ -18,6 +18,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.scores import Scores
 from detector.thresholds import Calibration
 from evidence.digest import sha256_file
 from evidence.errors import MediaError, ModelError
@@ -36,7 +37,7 @@ from provenance.watermark.keys import read_key
 from worker import batching
 from worker.decide import Detector, decide, unable
 from worker.decoding import DecodeAhead, Fetched, OpenMedium, Opens
-from worker.findings import Findings, Scores
+from worker.findings import Findings
 from worker.parts import Long, Looked, Part, Whole, parts_of
 from worker.scan import Examination, Lens, PartExamination, examine, examine_part, examine_whole
 from worker.settings import Settings, load_settings

@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 
 from detector.aggregate import image_logit
+from detector.scores import Scores
 from detector.thresholds import Calibration
 from detector.tiles import Tile, cut, plan
 from evidence.medium import Pixels
-from worker.findings import Scores, Trial
+from worker.findings import Trial
 
 MOST_TILES = 4
 SHIFT = 4  # pixels: half a JPEG block, the worst a crop can do to the block grid

@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from detector.thresholds import Bucket, Calibration, bucket_name, conformal_bound, sigmoid
+from detector.attribution import FamilyReading
+from detector.odds import sigmoid
+from detector.thresholds import Bucket, Calibration, bucket_name, conformal_bound
 
 
 def test_the_conformal_bound_of_99_scores_at_one_percent_is_the_largest() -> None:
@@ -72,6 +74,9 @@ def test_a_bucket_with_its_own_threshold_is_used_and_all_others_are_pooled() -> 
 
 def test_a_calibration_survives_json_to_the_bit() -> None:
     bucket = Bucket(bucket_name(100, 50), 1 / 3, 0.1, 2 / 3, 0.2, 0.01, 120, (0.1, -0.02, 0.3))
-    calibration = Calibration(temperature=0.7, n=5, covariance=(0.1, 0.2, 0.3), buckets=(bucket,))
+    families = FamilyReading(("vae", "vq"), 1 / 7, 0.4, 0.9, 0.3, 61)
+    calibration = Calibration(
+        temperature=0.7, n=5, covariance=(0.1, 0.2, 0.3), buckets=(bucket,), families=families
+    )
 
     assert Calibration.from_dict(json.loads(json.dumps(calibration.to_dict()))) == calibration

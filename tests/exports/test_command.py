@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from detector.model import FakeDetector, save
+from detector.model import PRESETS, FakeDetector, save
 from detector.train import WEIGHTS
 from evidence.errors import DataError, ParityError, UsageError
 from exports import command
@@ -19,7 +19,7 @@ from exports.command import export_int8, export_quantised, export_run
 from exports.parity import HALF, check_detector, check_generator
 from exports.quantize import Gate
 from exports.registry import ModelEntry, Registry
-from exports.runtime import open_detector
+from exports.runtime import family_names, open_detector
 from exports.sampling import sample
 from generators import catalogue
 from generators.contract import Floor
@@ -76,6 +76,21 @@ def test_a_detectors_run_is_published_with_what_was_measured(
     assert entry.metrics["parity"]["sizes"] == [[64, 64], [72, 136]]
     assert "Nights." in (entry.folder / entry.card).read_text()
     assert open_detector(entry).run(np.zeros((1, 64, 64, 3), np.uint8))[1].shape == (1, 8, 8)
+
+
+def test_a_detector_that_tells_who_made_a_picture_is_published_with_its_families(
+    tmp_path: Path, models: Registry
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    families = ("cyclegan", "haar", "vae")
+    save(FakeDetector(replace(PRESETS["tiny"], families=families)).eval(), run / WEIGHTS)
+    (run / "record.json").write_text(json.dumps({**RUN, "crops_seen": 99}))
+    entry = export_run(run, "d", "1", models=models)
+    found = open_detector(entry).run(np.zeros((5, 64, 72, 3), np.uint8)).families
+    assert family_names(entry) == families
+    assert found is not None
+    assert found.shape == (5, 3)
 
 
 def gans_run(run: Path, **overrides: object) -> Path:

@@ -31,7 +31,7 @@ def _grey(level: int, count: int = 3) -> np.ndarray:
 def test_the_direction_of_the_label_is_turned_so_that_high_is_fake(sum_detector: MakeModel) -> None:
     high = open_detector(_describe(sum_detector(), "[input]\nsize = [4, 4]"))
     low = open_detector(_describe(sum_detector(), '[input]\nsize = [4, 4]\n[output]\nfake_is = "low"'))
-    logits, maps = high.run(_grey(51))  # 51 / 255 = 0.2
+    logits, maps, _ = high.run(_grey(51))  # 51 / 255 = 0.2
     assert logits == pytest.approx([0.2] * 3)
     assert low.run(_grey(51))[0] == pytest.approx([-0.2] * 3)
     assert maps.shape == (3, 8, 8)

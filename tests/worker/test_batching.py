@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from detector.scores import Scores
 from evidence.errors import DamagedMedia, MediaError, ModelError
 from evidence.medium import Pixels
 from tests.doubles import MediumOf, colour
@@ -44,7 +43,7 @@ class Counting:
     def __init__(self) -> None:
         self.calls: list[int] = []
 
-    def __call__(self, tiles: Pixels) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def __call__(self, tiles: Pixels) -> Scores:
         self.calls.append(len(tiles))
         return colour(tiles)
 
@@ -125,7 +124,7 @@ def test_the_time_of_a_shared_call_is_shared() -> None:
 
 
 def test_a_detector_that_breaks_stops_the_run() -> None:
-    def breaks(tiles: Pixels) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def breaks(tiles: Pixels) -> Scores:
         raise ModelError("It cannot.")
 
     with pytest.raises(ModelError):

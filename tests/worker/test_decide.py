@@ -200,6 +200,27 @@ def test_evidence_weighs_for_fake_with_plus_and_for_real_with_minus() -> None:
         assert "no proof" in finding.detail
 
 
+FAMILIES = Calibration.from_dict(
+    {**CALIBRATION.to_dict(), "families": {"families": ["cyclegan", "haar"], "known_at": 0.8, "n": 60}}
+)
+
+
+def test_who_made_a_forgery_is_named_where_it_stands_out() -> None:
+    named = reported(findings(4.0, families=np.array([0.0, 6.0])), FAMILIES).attribution
+
+    assert [one.generator for one in named] == ["haar", "cyclegan"]
+    assert named[0].probability == pytest.approx(0.9975, abs=1e-4)
+
+
+@pytest.mark.parametrize("logit", [-4.0, 0.0])
+def test_what_is_not_called_fake_has_no_maker(logit: float) -> None:
+    assert reported(findings(logit, families=np.array([0.0, 6.0])), FAMILIES).attribution == ()
+
+
+def test_a_detector_whose_naming_nobody_measured_names_nobody() -> None:
+    assert reported(findings(4.0, families=np.array([0.0, 6.0]))).attribution == ()
+
+
 def test_what_cannot_be_examined_has_a_code_advice_and_every_media_field() -> None:
     report = unable("x.jpg", DamagedMedia("It is torn.", "Get another."), DETECTOR)
 

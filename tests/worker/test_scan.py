@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from detector.scores import Detect, Scores
 from detector.tiles import SIZE
 from evidence.errors import DamagedMedia, TooSmall
 from evidence.medium import Pixels
 from tests.doubles import MediumOf, colour
 from tests.tiny_detector import CALIBRATION, picture
-from worker.findings import Findings, Scores
+from worker.findings import Findings
 from worker.scan import Lens, Medium, OnFrame, examine, flat_share, judge_picture
 
 
@@ -35,7 +36,10 @@ class OneFace:
 
 
 def examined(
-    medium: Medium, lens: Lens | None = None, on_frame: OnFrame | None = None
+    medium: Medium,
+    lens: Lens | None = None,
+    on_frame: OnFrame | None = None,
+    detect: Detect = colour,
 ) -> tuple[Findings, list[tuple[int, ...]]]:
     """The findings, and the shapes of tiles that were asked for."""
     examination = examine(medium, lens or Lens(CALIBRATION), on_frame)
@@ -44,7 +48,7 @@ def examined(
     while True:
         asked.append(request.shape)
         try:
-            request = examination.send(Scores(*colour(request)))
+            request = examination.send(detect(request))
         except StopIteration as done:
             return done.value, asked
 
@@ -142,3 +146,15 @@ def test_the_logit_of_a_picture_alone_is_that_of_the_examination() -> None:
 
     assert seen.logit == found.logit
     assert np.array_equal(seen.grid, found.grid)
+
+
+def test_the_tiles_that_look_forged_tell_who_made_the_picture() -> None:
+    left = picture(512, 256, lean=8)
+    pixels = np.concatenate([left, picture(512, 256, lean=-8)], 1)
+
+    def detect(tiles: Pixels) -> Scores:
+        found = colour(tiles)
+        return found._replace(families=np.where(found.logits[:, None] > 0, [[0.0, 3.0]], [[9.0, 0.0]]))
+
+    assert examined(MediumOf([pixels]), detect=detect)[0].families == pytest.approx([0.0, 3.0], abs=0.1)
+    assert examined(MediumOf([pixels]))[0].families is None

@@ -7,10 +7,11 @@ from collections.abc import Generator
 import numpy as np
 import pytest
 
+from detector.scores import Scores
 from detector.tiles import cut, plan
 from evidence.medium import Pixels
 from tests.tiny_detector import CALIBRATION, checkerboard, picture
-from worker.findings import Scores, Trial
+from worker.findings import Trial
 from worker.stability import CHANGES, MOST_TILES, retell, worth_retelling
 
 
