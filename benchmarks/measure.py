@@ -10,12 +10,11 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
@@ -25,8 +24,7 @@ from detector.calibrate import Sample, calibrate, fit_part_margin
 from detector.corrupt import Step, apply
 from detector.evaluate import Evaluation, Row, tabulate
 from detector.lint import lint
-from detector.metrics import auc
-from detector.pairs import NO_GENERATOR
+from detector.naming import has_maker
 from detector.readers import MANIFEST, Entry, read
 from detector.scoring import Scored
 from detector.thresholds import Calibration
@@ -94,12 +92,12 @@ class Reading:
     part: float
     short_side: int
     quality: int
-    families: NDArray[np.float64] | None = None
+    families: tuple[float, ...] | None = None
 
     def scored(self, margin: float) -> Scored:
         """The reading with its logit, as `evaluate` takes it."""
         logit = float(np.logaddexp(self.whole, self.part - margin))
-        return Scored(self.entry, logit, self.short_side, self.quality)
+        return Scored(self.entry, logit, self.short_side, self.quality, families=self.families)
 
 
 def measure(model: ModelEntry, twins: Path) -> Measured:
@@ -136,7 +134,7 @@ def measure(model: ModelEntry, twins: Path) -> Measured:
     return Measured(
         calibration=calibration.to_dict(),
         metrics=_metrics(test, margin, calibration, tables)
-        | ({"attribution": _attributed(test, calibration.families)} if calibration.families else {})
+        | {f"{name}, naming of families": _named(table) for name, table in tables.items() if table.naming}
         | {"probes": _probes(twins)},
         rows=[_plain(row) for row in tables["as delivered"].rows],
         false_alarms=_alarms(tables, test, margin, calibration),
@@ -175,7 +173,7 @@ def _read(
             cover = plan(*changed.shape[:2])
             logits, maps, made = session.run(cut(changed, choose(changed, cover, tiles)))
             whole, part = parts(logits, maps)
-            families = None if made is None else picture_families(logits, made)
+            families = None if made is None else tuple(picture_families(logits, made).tolist())
             quality = 75 if delivery == "JPEG quality 75" else info.jpeg.quality if info.jpeg else 100
             found.append(Reading(entry, delivery, whole, part, min(changed.shape[:2]), quality, families))
     return found
@@ -191,7 +189,9 @@ def _metrics(
         kinds = sorted({r.entry.kind for r in mine if r.entry.label == "fake"} - {DECODERS})
         for group in (*GROUPS, *kinds):
             chosen = [
-                replace(s, entry=replace(s.entry, family=group if s.entry.label == "fake" else ""))
+                replace(
+                    s, entry=replace(s.entry, family=group if s.entry.label == "fake" else ""), families=None
+                )
                 for s in (
                     r.scored(margin) for r in mine if r.entry.label == "real" or group in _groups(r.entry)
                 )
@@ -225,39 +225,16 @@ def _plain(row: Row) -> dict[str, Any]:
 
 def _reading(cal: Sequence[Reading], families: tuple[str, ...]) -> FamilyReading:
     """How family logits are read, from every delivery of the forgeries that a generator made."""
-    made = [r for r in cal if _has_maker(r.entry)]
-    labels = [families.index(r.entry.family) if r.entry.family in families else -1 for r in made]
-    return calibrate_families(np.stack([_made(r) for r in made]), labels, families)
+    made = [(r.entry.family, r.families) for r in cal if r.families and has_maker(r.entry)]
+    labels = [families.index(name) if name in families else -1 for name, _ in made]
+    return calibrate_families([logits for _, logits in made], labels, families)
 
 
-def _attributed(test: Sequence[Reading], reading: FamilyReading) -> dict[str, Any]:
-    """How often the likeliest family is the true one, and what is made of families never seen."""
-    found: dict[str, Any] = {}
-    for name in DELIVERIES:
-        mine = [r for r in test if r.delivery == name and _has_maker(r.entry)]
-        odds = reading.probabilities(np.stack([_made(r) for r in mine]))
-        known = np.array([r.entry.family in reading.families for r in mine])
-        best = odds.max(axis=1)
-        likeliest = [reading.families[place] for place in odds.argmax(axis=1)]
-        hit = np.array([guess == r.entry.family for guess, r in zip(likeliest, mine, strict=True)])
-        told = best >= reading.known_at
-        found[name] = {
-            "forgeries": len(mine),
-            "top_1": round(float(hit[known].mean()), 4),
-            "unknown_auroc": round(auc(known.astype(np.float64), best), 4),
-            "named": round(float(told.mean()), 4),
-            "right_of_named": round(float(hit[told].mean()), 4) if told.any() else None,
-        }
-    return found
-
-
-def _has_maker(entry: Entry) -> bool:
-    return entry.label == "fake" and entry.kind not in NO_GENERATOR
-
-
-def _made(reading: Reading) -> NDArray[np.float64]:
-    assert reading.families is not None
-    return reading.families
+def _named(table: Evaluation) -> dict[str, Any]:
+    """How well the naming of families holds, in figures that a card can carry."""
+    assert table.naming is not None
+    found = asdict(table.naming)
+    return {name: round(value, 4) for name, value in found.items() if isinstance(value, (int, float))}
 
 
 def _alarms(
@@ -267,7 +244,7 @@ def _alarms(
     hard = {
         name: tabulate(
             [
-                replace(s, entry=replace(s.entry, source=f"any source, {s.entry.treatment}"))
+                replace(s, entry=replace(s.entry, source=f"any source, {s.entry.treatment}"), families=None)
                 for s in (r.scored(margin) for r in test if r.delivery == name and r.entry.treatment)
             ],
             calibration,

@@ -45,6 +45,7 @@ WORDS: dict[str, Label] = {
     "generated": "fake",
     "1_fake": "fake",
 }
+NO_GENERATOR = ("self-blended", "splice")  # kinds of forgery that are genuine pixels put together
 
 
 class Content(Protocol):

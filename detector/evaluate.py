@@ -28,6 +28,7 @@ from detector.metrics import (
     intervals,
     tpr_at,
 )
+from detector.naming import Naming, naming
 from detector.scoring import Scored
 from detector.thresholds import Calibration
 from evidence.errors import DataError
@@ -96,6 +97,7 @@ class Evaluation:
     """`rows` and `sources` begin with the worst; `pooled` takes all pictures together.
 
     `marked_reals` is the share of reals of which more than 1 % is marked as forged; None without maps.
+    `naming` is None where nobody is told who made a forgery.
     """
 
     rows: tuple[Row, ...]
@@ -103,6 +105,7 @@ class Evaluation:
     pooled: Row
     mean_auc: float
     marked_reals: float | None = None
+    naming: Naming | None = None
     remarks: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -143,6 +146,7 @@ def tabulate(
         pooled=pooled,
         mean_auc=float(np.mean([row.auc for row in rows])),
         marked_reals=float(np.mean([area > BIG_MARK for area in areas])) if areas else None,
+        naming=naming(fakes, calibration.families, draws=draws),
         remarks=tuple(_remarks(rows, pooled, reals, fakes)),
     )
 

@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from detector.corrupt import CorruptionConfig, Step, apply, apply_mask, draw_chain, scale_of
+from detector.entries import NO_GENERATOR
 from detector.losses import UNNAMED
 from detector.readers import Entry, read
 from detector.tiles import CELL
@@ -37,7 +38,6 @@ Cells = NDArray[np.float32]
 
 NAMED = 0.2  # the share of a crop that must be forged for its family to be told
 _OTHER_CONTENT = ("sample", "rotation")  # kinds that show something else than their real at the same place
-NO_GENERATOR = ("self-blended", "splice")  # kinds that are genuine pixels put together
 _SLACK = CELL  # extra pixels that let the crop leave the grid of the last JPEG
 
 

@@ -28,10 +28,11 @@ Grid = NDArray[np.float64]
 
 
 class Seen(NamedTuple):
-    """What a detector says of one picture: a logit, and one for each cell of 8 x 8 px, nan unseen."""
+    """What a detector says of one picture: a logit, one for each cell of 8 x 8 px (nan unseen) and family."""
 
     logit: float
     grid: Grid
+    families: NDArray[np.float64] | None = None
 
 
 Look = Callable[[Pixels], Seen]
@@ -61,6 +62,7 @@ class Scored:
     short_side: int | None
     quality: int  # of the JPEG, 100 when lossless
     marked: Marked | None = None
+    families: tuple[float, ...] | None = None  # logits of who made it, from a detector that tells
 
 
 class Notebook(Protocol):
@@ -128,13 +130,15 @@ class Scorer:
                 seen.append(self._look(pixels))
         if not seen:
             raise DamagedMedia("Not one frame can be decoded.", "Get an undamaged copy of the file.")
+        worst = max(seen, key=lambda one: one.logit)  # the frame that speaks for its video
+        families = None if worst.families is None else tuple(worst.families.tolist())
         if info.kind != "image":
-            return Scored(entry, video_logit([one.logit for one in seen], times), None, 100)
+            logit = video_logit([one.logit for one in seen], times)
+            return Scored(entry, logit, None, 100, families=families)
         quality = _quality(info, delivered)
         point = self._calibration.at(side, quality)
-        return Scored(
-            entry, seen[0].logit, side, quality, _marked(entry, seen[0].grid, point, info, delivered)
-        )
+        marked = _marked(entry, worst.grid, point, info, delivered)
+        return Scored(entry, worst.logit, side, quality, marked, families)
 
 
 def _quality(info: MediaInfo, delivered: Sequence[Step]) -> int:

@@ -169,7 +169,6 @@ def _conclude(
         trials = yield from retell(
             pixels, worst.tiles, worst.scores, logit=logit, part_margin=lens.calibration.part_margin
         )
-    made = worst.scores.families
     found = worst.faces if still or lens.faces is None else lens.faces.find(pixels)
     return Findings(
         info=info,
@@ -187,20 +186,25 @@ def _conclude(
         trials=trials,
         preview=_preview(pixels) if lens.preview else None,
         mark=detect_mark(pixels, lens.mark_key) if lens.mark_key else None,
-        families=None if made is None else picture_families(worst.scores.logits, made),
+        families=_families(worst.scores),
     )
 
 
 def judge_picture(pixels: Pixels, detect: Detect, *, tiles: int, part_margin: float) -> Seen:
-    """The logit and the heat grid that `examine` would give a still, without trials or faces."""
+    """What `examine` would see of a still: logit, heat grid, families. No trials, no faces."""
     looking = _look(Frame(pixels), tiles, [], part_margin)
     scores = detect(next(looking))
     try:
         looking.send(scores)
     except StopIteration as done:
-        height, width = pixels.shape[:2]
-        return Seen(float(done.value.logit), stitch(scores.maps, done.value.tiles, height, width))
+        look = done.value
+        grid = stitch(scores.maps, look.tiles, *pixels.shape[:2])
+        return Seen(float(look.logit), grid, _families(scores))
     raise AssertionError("a look asks once")
+
+
+def _families(scores: Scores) -> NDArray[np.float64] | None:
+    return None if scores.families is None else picture_families(scores.logits, scores.families)
 
 
 def calibration_for(calibration: Calibration, info: MediaInfo) -> Calibration:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from detector.aggregate import video_logit
+from detector.attribution import FamilyReading
 from detector.corrupt import Step
 from detector.evaluate import tabulate
 from detector.readers import Entry, Label, read
@@ -200,3 +201,18 @@ def test_a_video_is_scored_over_its_frames(clip: Path) -> None:
 
     assert scored.short_side is None
     assert scored.logit == pytest.approx(video_logit([2.0] * 5, np.arange(5.0)))
+
+
+def test_what_a_detector_says_of_the_makers_is_held_against_the_table(forge: Path) -> None:
+    entry = read(forge, split="test")[0]
+    reading = FamilyReading(("checkered", "striped"), known_at=0.5, n=60)
+
+    def told(pixels: Pixels) -> Seen:
+        return look(pixels)._replace(families=np.array([4.0, 0.0]))
+
+    (scored,) = Scorer(told, KNOWING).score([replace(entry, label="fake", family="checkered")])
+    found = tabulate([scored, made_up("real", -5.0)], replace(KNOWING, families=reading), draws=5)
+
+    assert scored.families == (4.0, 0.0)
+    assert found.naming is not None
+    assert found.naming.top_1 == 1.0

@@ -183,6 +183,13 @@ def _show(found: Evaluation, label: str) -> None:
         f"Mean AUC over rows {found.mean_auc:.4f}, worst {found.rows[0].auc:.4f} ({found.rows[0].name})."
     )
     _show_pixels(console, found)
+    if found.naming is not None:
+        made = found.naming
+        console.print(
+            f"The likeliest family is the true one for {made.top_1:.2%} of {made.known} forgeries by known "
+            f"families; AUROC against {made.unknown} by others {made.unknown_auroc:.4f}. A report names "
+            f"{made.named:.2%} of all, {made.right_of_named:.2%} of them rightly."
+        )
     alarms = Table(title="Reals called fake, by source")
     for heading in ("source", "real", "false alarms", "rate", "95 % interval"):
         alarms.add_column(heading, justify="right" if heading != "source" else "left")

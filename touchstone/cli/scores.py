@@ -36,7 +36,8 @@ class ScoreFile:
         if found is None:
             return None
         marked = Marked(**found["marked"]) if found["marked"] else None
-        return Scored(entry, found["logit"], found["short_side"], found["quality"], marked)
+        families = tuple(found["families"]) if found.get("families") else None
+        return Scored(entry, found["logit"], found["short_side"], found["quality"], marked, families)
 
     def add(self, scored: Scored, delivery: str) -> None:
         """Write one score down. Raises OutputError."""
@@ -48,6 +49,7 @@ class ScoreFile:
             "short_side": scored.short_side,
             "quality": scored.quality,
             "marked": asdict(scored.marked) if scored.marked else None,
+            "families": scored.families,
         }
         self._sink.write(json.dumps(line) + "\n")
 
