@@ -16,6 +16,7 @@ from evidence.verdict import Reason, Report
 from touchstone.api.app import create_app
 from touchstone.api.service import Service
 from worker.decide import MEDIA_KEYS
+from worker.embedded import EmbeddedRunner
 from worker.jobs.model import Lease
 from worker.settings import Settings
 
@@ -82,9 +83,12 @@ def _bad_row(problem: str) -> Report:
 
 
 @contextmanager
-def running(settings: Settings, report: Report) -> Iterator[Api]:
-    """The API of these settings on a free port of this machine, until the block is left."""
-    app = create_app(settings)
+def running(settings: Settings, report: Report, *, workers: int = 0) -> Iterator[Api]:
+    """The API of these settings on a free port of this machine, until the block is left.
+
+    With `workers` these do what is asked; without, the test does.
+    """
+    app = create_app(settings, runner=EmbeddedRunner(settings, workers) if workers else None)
     config = uvicorn.Config(
         app, host=settings.host, port=0, log_level="critical", timeout_graceful_shutdown=1, lifespan="on"
     )

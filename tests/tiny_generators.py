@@ -41,6 +41,11 @@ def install(folder: Path) -> None:
     _add(folder, "turner", "rotation", _turner(), [face, _row("yaw", ["batch"], **yaw)])
 
 
+def install_mural(folder: Path) -> None:
+    """Add `mural`, which draws 256 x 256 patches from a latent: enough to carry every mark."""
+    _add(folder, "mural", "noise", _mural(), [_row("latent", ["batch", 4])])
+
+
 def _row(name: str, shape: list[Any], dtype: str = "float32", **meaning: object) -> Row:
     return {"name": name, "dtype": dtype, "shape": shape, **meaning}
 
@@ -70,6 +75,18 @@ def _dots() -> onnx.GraphProto:
         helper.make_node("Tanh", ["raw"], ["images"]),
     ]
     return _graph(nodes, ["batch", 3, 16, 16], weights=weights, shape=np.array([-1, 3, 16, 16]))
+
+
+def _mural() -> onnx.GraphProto:
+    weights = np.random.default_rng(0).standard_normal((4, 3 * 16 * 16)).astype(np.float32)
+    nodes = [
+        helper.make_node("MatMul", ["latent", "weights"], ["flat"]),
+        helper.make_node("Reshape", ["flat", "shape"], ["raw"]),
+        helper.make_node("Tanh", ["raw"], ["small"]),
+        helper.make_node("Resize", ["small", "", "scales"], ["images"], mode="cubic"),
+    ]
+    scales, shape = np.float32([1, 1, 16, 16]), np.array([-1, 3, 16, 16])
+    return _graph(nodes, ["batch", 3, 256, 256], weights=weights, shape=shape, scales=scales)
 
 
 def _mirror() -> onnx.GraphProto:
