@@ -47,10 +47,10 @@ class Logbook:
         """The entry at a position with its proof. Raises UsageError where there is none."""
         return self._proved(self.head(), [position])[0]
 
-    def proofs(self, sha256: str) -> list[dict[str, Any]]:
-        """The entries about a medium or a report with their proofs, newest first."""
+    def proofs(self, sha256: str, *, tenant: str | None = None) -> list[dict[str, Any]]:
+        """The entries about a medium or a report with their proofs, newest first; or those of a tenant."""
         note = self.head()
-        return self._proved(note, [position for position, _ in self.ledger.find(sha256)])
+        return self._proved(note, [position for position, _ in self.ledger.find(sha256, tenant=tenant)])
 
     def proved(self, report: Mapping[str, Any]) -> dict[str, Any]:
         """A report that carries its proof. Raises LogError for one that this log does not hold."""

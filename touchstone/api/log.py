@@ -1,7 +1,7 @@
 """The transparency log over HTTP: its head, proofs, and the tiles that anybody with a key may mirror.
 
 Hashes are for everybody with a key; entries, which tell a medium's owner that it was scanned here, for the
-administrator, and for each tenant those of their own scans: `GET /v1/scans/{scan}/proof.json`.
+administrator, and for each tenant those of their own jobs: `GET /v1/log/entries?sha256=`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import PlainTextResponse
 
 from evidence.errors import NotThere
-from provenance.transparency.entries import report_sha256
 from provenance.transparency.folder import bundle
 from provenance.transparency.merkle import HASH_BYTES
 from provenance.transparency.notes import peek
@@ -59,15 +58,11 @@ def log_consistency(desk: Reading, first: Annotated[int, Query(ge=0, lt=2**53)])
 
 @router.get("/entries")
 def find_entries(desk: Reading, sha256: Annotated[str, Query(pattern="^[0-9a-f]{64}$")]) -> LogProofs:
-    """What the log holds of a medium, by its sha256: of your own scans; for the administrator all."""
-    logbook = desk.service.logbook
-    if desk.admin:
-        found = logbook.proofs(sha256)
-    else:
-        scans = [job for job in desk.jobs_with(sha256) if job.kind == "scan"]
-        results = [shard.result or {} for job in scans if (shard := desk.first_shard(job))]
-        reports = [result["report"] for result in results if result.get("report")]
-        found = [one for report in reports for one in logbook.proofs(report_sha256(report))]
+    """What the log holds of a medium, by its sha256: of your own scans, batches and generations.
+
+    For the administrator all of it.
+    """
+    found = desk.service.logbook.proofs(sha256, tenant=None if desk.admin else desk.tenant)
     return LogProofs(items=[LogProof(**one) for one in found])
 
 
@@ -96,7 +91,7 @@ def log_tile(desk: Reading, level: Annotated[int, Path(ge=0, lt=64)], place: Pla
 def _may_read_entries(desk: Desk) -> None:
     """Raise NotThere unless it is the administrator who asks: entries are about everybody's media."""
     if not desk.admin:
-        raise NotThere("The log has no entry for you here.", "GET /v1/scans/{scan}/proof.json has your own.")
+        raise NotThere("The log has no entry for you here.", "GET /v1/log/entries?sha256= has your own.")
 
 
 def _tile(desk: Desk, level: int, place: str) -> tuple[int, int]:

@@ -157,7 +157,7 @@ class Leases:
             ).rowcount
             if counted:
                 self._count(connection, lease.job, lease.parent)
-                log_in(connection, entries)
+                log_in(connection, entries, lease.job)
             return bool(counted)
 
     @again_on_deadlock

@@ -17,7 +17,7 @@ from provenance.transparency.merkle import leaf_hash
 from provenance.transparency.tiles import Tree, grow
 from worker.jobs.engine import reading, translated, writing
 from worker.jobs.rows import in_parts
-from worker.jobs.schema import log_entries, log_state, log_tiles
+from worker.jobs.schema import jobs, log_entries, log_state, log_tiles
 
 # Taken into the tree in one transaction: workers wait for it no longer than for one another.
 AT_ONCE = 1_000
@@ -74,9 +74,14 @@ class Ledger:
             for row in connection.execute(wanted):
                 yield row.position, row.entry.encode()
 
-    def find(self, sha256: str, *, limit: int = 100) -> list[Found]:
-        """The newest entries about a medium or a report, by its sha256, newest first."""
+    def find(self, sha256: str, *, tenant: str | None = None, limit: int = 100) -> list[Found]:
+        """The newest entries about a medium or a report, by its sha256, newest first.
+
+        With `tenant` those that came of the tenant's jobs alone.
+        """
         about = (log_entries.c.media_sha256 == sha256) | (log_entries.c.report_sha256 == sha256)
+        if tenant is not None:
+            about &= log_entries.c.job.in_(select(jobs.c.id).where(jobs.c.tenant == tenant))
         wanted = select(log_entries.c.position, log_entries.c.entry).where(
             about, log_entries.c.position.is_not(None)
         )
@@ -140,12 +145,13 @@ class Ledger:
         return len(found)
 
 
-def log_in(connection: Connection, entries: Collection[bytes]) -> None:
-    """Write entries down within a transaction."""
+def log_in(connection: Connection, entries: Collection[bytes], job: str = "") -> None:
+    """Write entries down within a transaction; `job` is what they came of."""
     rows = []
     for entry in entries:
         medium, report = media_in(json.loads(entry))
-        rows.append({"media_sha256": medium, "report_sha256": report, "entry": entry.decode()})
+        filed = {"media_sha256": medium, "report_sha256": report, "job": job}
+        rows.append({**filed, "entry": entry.decode()})
     for part in in_parts(rows):
         connection.execute(insert(log_entries), part)
 

@@ -164,6 +164,7 @@ log_entries = Table(
     Column("media_sha256", String(64), nullable=False),
     Column("report_sha256", String(64), nullable=False),  # of a generation, that of its origin
     Column("entry", Text, nullable=False),
+    Column("job", String(32), nullable=False, server_default=""),  # it came of; no part of the entry
     Index("log_entries_by_medium", "media_sha256"),
     Index("log_entries_by_report", "report_sha256"),
 )
