@@ -225,9 +225,13 @@ def _plain(row: Row) -> dict[str, Any]:
 
 def _reading(cal: Sequence[Reading], families: tuple[str, ...]) -> FamilyReading:
     """How family logits are read, from every delivery of the forgeries that a generator made."""
-    made = [(r.entry.family, r.families) for r in cal if r.families and has_maker(r.entry)]
-    labels = [families.index(name) if name in families else -1 for name, _ in made]
-    return calibrate_families([logits for _, logits in made], labels, families)
+    made = [r for r in cal if r.families and has_maker(r.entry)]
+    return calibrate_families(
+        np.array([r.families for r in made], np.float64),
+        [families.index(r.entry.family) if r.entry.family in families else -1 for r in made],
+        families,
+        deliveries=[r.delivery for r in made],
+    )
 
 
 def _named(table: Evaluation) -> dict[str, Any]:

@@ -65,14 +65,19 @@ def picture_families(tile_logits: ArrayLike, families: ArrayLike) -> Array:
 
 
 def calibrate_families(
-    logits: ArrayLike, labels: Sequence[int], families: Sequence[str], *, right: float = 0.9
+    logits: ArrayLike,
+    labels: Sequence[int],
+    families: Sequence[str],
+    *,
+    deliveries: Sequence[str] | None = None,
+    right: float = 0.9,
 ) -> FamilyReading:
     """The reading fitted to forgeries that were not trained on: logits (N, F), `labels` places in `families`.
 
     A label of -1 is a forgery by none of them. The temperature is the likeliest for those with a family.
     `known_at` is the lowest bound above which at least `right` of the best families are the true ones, in
-    `FEWEST` forgeries at least; where there is none, no family is ever named. Raises DataError with fewer
-    than `FEWEST` forgeries of known families.
+    `FEWEST` forgeries at least, for each of the `deliveries` by itself; where one has no such bound, fewer
+    than `FEWEST` of it are named. Raises DataError with fewer than `FEWEST` forgeries of known families.
     """
     found, truth = np.asarray(logits, np.float64), np.asarray(labels)
     known = truth >= 0
@@ -86,17 +91,24 @@ def calibrate_families(
     temperature = float(_TEMPERATURES[int(np.argmin(costs))])
     odds = softmax(found / temperature)
     best, correct = odds.max(axis=1), odds.argmax(axis=1) == truth
-    order = np.argsort(-best, kind="stable")
-    shares = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(shares[FEWEST - 1 :] >= right) + FEWEST
-    if not len(good):
-        return FamilyReading(tuple(families), temperature, n=len(truth))
-    most = int(good[-1])
+    ways = np.zeros(len(truth)) if deliveries is None else np.asarray(deliveries)
+    known_at = max(_bound(best[ways == way], correct[ways == way], right) for way in np.unique(ways))
+    told = best >= known_at
     return FamilyReading(
         tuple(families),
         temperature,
-        known_at=float(best[order[most - 1]]),
-        right=float(shares[most - 1]),
-        named=most / len(truth),
+        known_at,
+        right=float(correct[told].mean()) if told.any() else 0.0,
+        named=float(told.mean()),
         n=len(truth),
     )
+
+
+def _bound(best: Array, correct: NDArray[np.bool_], right: float) -> float:
+    """The lowest probability from which `right` of the named are right; where none is, fewer are named."""
+    order = np.argsort(-best, kind="stable")
+    shares = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
+    good = np.flatnonzero(shares[FEWEST - 1 :] >= right) + FEWEST - 1
+    if len(good):
+        return float(best[order[good[-1]]])
+    return float(np.nextafter(best[order[min(FEWEST, len(order)) - 1]], 2.0))
