@@ -27,6 +27,7 @@ from detector.lint import lint
 from detector.naming import has_maker
 from detector.readers import MANIFEST, Entry, read
 from detector.scoring import Scored
+from detector.site import real_margin
 from detector.thresholds import Calibration
 from detector.tiles import choose, cut, plan
 from evidence.digest import sha256_file
@@ -124,6 +125,7 @@ def measure(model: ModelEntry, twins: Path) -> Measured:
         f"delivered in {len(DELIVERIES)} ways",
         part_margin=margin,
     )
+    calibration = replace(calibration, real_margin=_middle(cal, margin, calibration))
     names = family_names(model)
     if names:
         calibration = replace(calibration, families=_reading(cal, names))
@@ -221,6 +223,12 @@ def _plain(row: Row) -> dict[str, Any]:
         "real_accuracy": round(row.real_accuracy, 4),
         "fake_accuracy": round(row.fake_accuracy, 4),
     }
+
+
+def _middle(cal: Sequence[Reading], margin: float, calibration: Calibration) -> float:
+    """Where the reals lie as they were delivered: a site's own photographs are held against them."""
+    delivered = [r.scored(margin) for r in cal if r.entry.label == "real" and r.delivery == "as delivered"]
+    return real_margin(calibration, delivered)
 
 
 def _reading(cal: Sequence[Reading], families: tuple[str, ...]) -> FamilyReading:

@@ -49,6 +49,7 @@ class Calibration:
     `real_below` are scores. `n` counts the real pictures behind `false_alarm_rate`, `measured_on`
     names them. `covariance` holds var(1/temperature), their covariance and var(bias). `part_margin`
     belongs to `aggregate.image_logit`; `families` to a detector that tells who made a forgery.
+    `real_margin` is where the middle of the calibration reals lies (`site.py`).
     """
 
     temperature: float = 1.0
@@ -63,6 +64,7 @@ class Calibration:
     part_margin: float = 2.0
     buckets: tuple[Bucket, ...] = ()
     families: FamilyReading | None = None
+    real_margin: float | None = None
 
     def at(self, short_side: int | None = None, quality: int | None = None) -> Calibration:
         """The calibration that holds for a picture of this short side (px) and JPEG quality.

@@ -66,7 +66,7 @@ def export(
     from worker.scanner import installed_models
     from worker.settings import load_settings
 
-    models = None if to is None else Registry([_folder(to)])
+    models = None if to is None else Registry([models_folder(to)])
     if int8 is not None:
         if run is not None or facts is not None or part or half or trust:
             raise UsageError(
@@ -104,7 +104,8 @@ def _facts(path: Path | None) -> dict[str, Any] | None:
     return found
 
 
-def _folder(path: Path) -> Path:
+def models_folder(path: Path) -> Path:
+    """The folder, made where there is none. Raises UsageError."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

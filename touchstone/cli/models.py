@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from touchstone.cli import site
 from touchstone.cli.guard import SOME_FAILED
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ group = typer.Typer()
 
 def register(app: typer.Typer) -> None:
     """Add the group to `app`."""
+    site.register(group)
     app.add_typer(group, name="models")
 
 
