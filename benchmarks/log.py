@@ -75,7 +75,6 @@ def entry(number: int) -> bytes:
 def _fill(ledger: Ledger, first: int, end: int) -> None:
     while first < end:
         ledger.append([entry(number) for number in range(first, min(end, first + AT_ONCE))])
-        ledger.integrate()
         first += AT_ONCE
 
 
@@ -86,7 +85,6 @@ def _timed(logbook: Logbook, size: int) -> dict[str, Any]:
 
     def append(number: int) -> None:
         logbook.ledger.append([entry(number)])
-        logbook.ledger.integrate()
 
     def prove(_: int) -> None:
         logbook.prove(rng.randrange(size))

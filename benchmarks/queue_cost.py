@@ -3,7 +3,9 @@
     python -m benchmarks.queue_cost --files 2000 --workers 2 --rows 100000
 
 The same processes scan the same files both times: once each takes its share in a loop (`Scanner.scan_all`),
-once they lease shards of a batch. Then a batch of many rows is accepted and counted, with nobody to scan it.
+once they lease shards of a batch. What registry and transparency log keep is the queue's part, unless
+TOUCHSTONE_REGISTRY or TOUCHSTONE_TRANSPARENCY_LOG say false; the hashes it is asked with are the
+scanner's. Then a batch of many rows is accepted and counted, with nobody to scan it.
 """
 
 from __future__ import annotations
@@ -84,7 +86,7 @@ def _together(work: _Share, settings: Settings, paths: list[str], workers: int) 
 
 
 def _loop(settings: Settings, paths: list[str], barrier: Barrier) -> None:
-    with Scanner(settings, previews=True) as scanner:
+    with Scanner(settings, previews=True, fingerprints=settings.registry) as scanner:
         barrier.wait()
         for _ in scanner.scan_all(paths):
             pass

@@ -27,8 +27,8 @@ class LookAlikes:
         found, quality = pdq(pixels)
         if quality < LEAST_QUALITY:
             return []
-        one = np.frombuffer(found, np.uint8)
-        rows, _ = self._index.near(one)
-        self._index.add(one[None])
+        one = np.frombuffer(found, np.uint8)[None]
+        _, rows, _ = self._index.near(one)
+        self._index.add(one)
         self._numbers.append(number)
         return [self._numbers[int(row)] for row in rows]

@@ -20,6 +20,9 @@ _VALUES = 1 << 16
 # A word and all that differ from it by one bit, as what to XOR it with.
 _NEAR = np.concatenate([[0], 1 << np.arange(_WORDS)]).astype(np.uint16)
 
+# Of a hash's four numbers so many are compared first: almost nothing is within the radius on them alone.
+_HALF = 2
+
 Rows = NDArray[np.int64]
 
 
@@ -59,7 +62,7 @@ class _Words:
 class MultiIndex:
     """Hashes (n, 32) by the number of their row; new ones wait until sorting them in is worth it."""
 
-    tail = 16_384
+    tail = 2_048  # or a 64th of all, if that is more
 
     def __init__(self) -> None:
         self._hashes = Growing(np.uint64, width=(4,))
@@ -71,30 +74,56 @@ class MultiIndex:
     def add(self, hashes: Hashes) -> None:
         """Further rows."""
         self._hashes.add(_as_longs(hashes))
-        if len(self) - self._sorted > self.tail:
+        if len(self) - self._sorted > max(self.tail, len(self) // 64):
             self._words, self._sorted = _sort(self._hashes.rows), len(self)
 
-    def near(self, one: NDArray[np.uint8]) -> tuple[Rows, NDArray[np.int64]]:
-        """The rows within `RADIUS` bits of a hash (32,), in their order, and how many bits each differs."""
-        candidates = self._candidates(one)
-        tail = np.arange(self._sorted, len(self))
-        rows = np.concatenate([candidates, tail])
-        differing = np.bitwise_count(self._hashes.rows[rows] ^ _as_longs(one[None])).sum(1, dtype=np.int64)
-        close = differing <= RADIUS
-        return rows[close], differing[close]
+    def near(self, asked: Hashes) -> tuple[Rows, Rows, Rows]:
+        """What is within `RADIUS` bits of any of some hashes (n, 32), in order.
 
-    def _candidates(self, one: NDArray[np.uint8]) -> Rows:
-        wanted = np.ascontiguousarray(one).view(np.uint16)[:, None] ^ _NEAR  # (16, 17)
+        Which of them, the row, and by how many bits the two differ.
+        """
+        longs = _as_longs(asked)
+        which, rows, many = self._candidates(asked)
+        found = [self._close(longs, which, rows)]
+        for number, one in enumerate(longs):
+            first = 0 if many[number] else self._sorted
+            found.append(self._close_from(first, one, number))
+        pairs = np.unique(np.concatenate(found))
+        which, rows = np.divmod(pairs, max(1, len(self)))
+        return which, rows, np.bitwise_count(self._hashes.rows[rows] ^ longs[which]).sum(1, dtype=np.int64)
+
+    def _candidates(self, asked: Hashes) -> tuple[Rows, Rows, NDArray[np.bool_]]:
+        """Which hash may be near which sorted row; and whose are so many that every row is looked at."""
+        wanted = np.ascontiguousarray(asked).view(np.uint16)[:, :, None] ^ _NEAR  # (n, 16, 17)
         word = np.arange(_WORDS)[:, None]
-        first = self._words.starts[word, wanted].ravel()
-        lengths = self._words.starts[word, wanted.astype(np.int64) + 1].ravel() - first
-        if lengths.sum() > self._sorted:  # many alike: to look at all of them once is less
-            return np.arange(self._sorted)
+        first = self._words.starts[word, wanted]
+        lengths = self._words.starts[word, wanted.astype(np.int64) + 1] - first
+        many = lengths.sum((1, 2)) > self._sorted
+        lengths[many] = 0
+        first, lengths = first.ravel(), lengths.ravel()
         ends = np.cumsum(lengths)
-        place = np.arange(ends[-1]) + np.repeat(first - (ends - lengths), lengths)
-        row_of_word = np.repeat(np.repeat(np.arange(_WORDS), len(_NEAR)), lengths)
-        found = self._words.order[row_of_word, place]
-        return np.unique(found).astype(np.int64)
+        place = np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - (ends - lengths), lengths)
+        question, rest = np.divmod(np.repeat(np.arange(len(lengths)), lengths), _WORDS * len(_NEAR))
+        return question, self._words.order[rest // len(_NEAR), place].astype(np.int64), many
+
+    def _close(self, asked: NDArray[np.uint64], which: Rows, rows: Rows) -> Rows:
+        """Those of the pairs that are near each other, each as one number."""
+        halves = self._hashes.rows[rows, :_HALF] ^ asked[which, :_HALF]
+        likely = np.bitwise_count(halves).sum(1, dtype=np.uint8) <= RADIUS
+        which, rows = which[likely], rows[likely]
+        differing = np.bitwise_count(self._hashes.rows[rows] ^ asked[which]).sum(1, dtype=np.int64)
+        close = differing <= RADIUS
+        return np.asarray(which[close] * len(self) + rows[close], np.int64)
+
+    def _close_from(self, first: int, one: NDArray[np.uint64], number: int) -> Rows:
+        """The same for one hash and every row from `first` on."""
+        held = self._hashes.rows[first:]
+        half = np.bitwise_count(held[:, 0] ^ one[0])
+        for word in range(1, _HALF):
+            half += np.bitwise_count(held[:, word] ^ one[word])
+        likely = np.flatnonzero(half <= RADIUS)
+        differing = np.bitwise_count(held[likely] ^ one).sum(1, dtype=np.int64)
+        return np.asarray(number * len(self) + first + likely[differing <= RADIUS], np.int64)
 
 
 def _as_longs(hashes: Hashes) -> NDArray[np.uint64]:

@@ -8,6 +8,7 @@ key frames: the first frame, and each that differs by more than `KEY_BITS` from 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -21,7 +22,8 @@ from provenance.pdq import LEAST_QUALITY, Hash, distance, hashes_of, pdq_turned
 WINDOWS = 10
 KEY_BITS = 15
 
-_LONG_SIDE = 320  # pixels; features are sought at this size
+_LONG_SIDE = 320  # pixels; windows are cut at this size
+_SOUGHT_SIDE = 96  # pixels of the shorter side when features are sought: the smallest are still plain
 _WINDOW_SIDE = 128  # pixels of a window when it is hashed
 _SIDES_OF_FEATURE = 8.0
 _SMALLEST, _LARGEST = 0.3, 0.75  # side of a window, of the picture's shorter side
@@ -103,30 +105,39 @@ def key_frames(marks: Iterable[Mark]) -> tuple[Mark, ...]:
 def _windows(pixels: Pixels) -> list[Hash]:
     """The hashes of the windows around the strongest features, each hash once."""
     grey = _grey(pixels)
+    bright = grey.astype(np.float32)
     found: dict[Hash, None] = {}
     for x, y, side in _squares(grey):
-        hashes, quality = hashes_of(_cut(grey, x, y, side))
+        hashes, quality = hashes_of(_cut(bright, x, y, side))
         if quality >= LEAST_QUALITY:
             found[hashes[0].tobytes()] = None
     return list(found)
 
 
 def _grey(pixels: Pixels) -> NDArray[np.uint8]:
-    height, width = pixels.shape[:2]
-    scale = min(1.0, _LONG_SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = pixels if scale == 1 else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    small = _shrunk(pixels, _LONG_SIDE / max(pixels.shape[:2]))
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(small), cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def _shrunk(picture: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    """A picture at a scale, which enlarges none."""
+    if scale >= 1:
+        return picture
+    height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _squares(grey: NDArray[np.uint8]) -> list[tuple[float, float, float]]:
     """Middle and side of up to `WINDOWS` squares within a picture, strongest feature first."""
     height, width = grey.shape
     short = min(height, width)
+    small = _shrunk(grey, _SOUGHT_SIDE / short)
+    across, down = width / small.shape[1], height / small.shape[0]
     sift = cv2.SIFT.create(nOctaveLayers=4, contrastThreshold=0.02, edgeThreshold=8)
     found: list[tuple[float, float, float]] = []
-    for point in sorted(sift.detect(grey, None), key=lambda one: (-one.response, one.pt)):
-        (x, y), side = point.pt, _SIDES_OF_FEATURE * point.size
+    for point in sorted(sift.detect(small, None), key=lambda one: (-one.response, one.pt)):
+        x, y = point.pt[0] * across, point.pt[1] * down
+        side = _SIDES_OF_FEATURE * point.size * math.sqrt(across * down)
         inside = min(x, y, width - x, height - y) >= side / 2
         if inside and _SMALLEST * short <= side <= _LARGEST * short and not _taken(found, x, y, side):
             found.append((x, y, side))
@@ -142,13 +153,13 @@ def _taken(found: list[tuple[float, float, float]], x: float, y: float, side: fl
     )
 
 
-def _cut(grey: NDArray[np.uint8], x: float, y: float, side: float) -> NDArray[np.float32]:
+def _cut(bright: NDArray[np.float32], x: float, y: float, side: float) -> NDArray[np.float32]:
     """The square around (x, y) as (128, 128) values of brightness."""
     step = side / _WINDOW_SIDE
     half = (step - 1) / 2
     place = np.array([[step, 0, x - side / 2 + half], [0, step, y - side / 2 + half]], np.float32)
     cut = cv2.warpAffine(
-        grey.astype(np.float32),
+        bright,
         place,
         (_WINDOW_SIDE, _WINDOW_SIDE),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,

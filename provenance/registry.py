@@ -8,18 +8,18 @@ of their own entries and of those for everybody, and of nobody else's.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, and_, case, delete, func, insert, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, insert, or_, select, text
 
 from evidence.errors import NoSuchJob
 from provenance.perceptual import Fingerprint
 from provenance.registry_tables import hashes, media
 from provenance.resemblance import Match, resemblances
-from provenance.seen import Origin, Seen, Sighting, day_of
+from provenance.seen import How, Origin, Seen, Sighting, day_of
 from provenance.seen_index import Hit, SeenIndex
 
 EVERYBODY = "*"
@@ -28,6 +28,8 @@ MOST = 20  # sightings that are told of one medium
 _MOST_HITS = 2_000  # hashes looked up for one medium, the nearest
 _ORDER_LOCK = 0x70647131  # PostgreSQL: entries are committed in the order of their numbers
 _ROWS = 500
+
+Value = TypeVar("Value", int, str)
 
 # One transaction on the database of the job store, its errors in the store's words; NoSuchJob for an entry
 # whose job is gone.
@@ -75,26 +77,29 @@ class Registry:
             return False
         return True
 
-    def trace(self, tenant: str, sha256: str, fingerprint: Fingerprint, *, but_job: str = "") -> Seen:
-        """Where a medium was seen before; `but_job` is the job that asks."""
+    def trace(self, tenant: str, sha256: str, fingerprint: Fingerprint) -> Seen:
+        """Where a medium was seen before."""
+        return self.trace_all(tenant, [(sha256, fingerprint)])[0]
+
+    def trace_all(
+        self, tenant: str, asked: Sequence[tuple[str, Fingerprint]], *, but_job: str = ""
+    ) -> list[Seen]:
+        """Where each of some media was seen before; `but_job` is the job that asks."""
         whose = (tenant, EVERYBODY)
         others = or_(media.c.job.is_(None), media.c.job != but_job)
-        same = select(media).where(media.c.sha256 == sha256, media.c.tenant.in_(whose), others)
         with self._reading() as connection:
             self._index.read_on(connection)
-            hits = sorted(self._index.near(fingerprint, whose), key=lambda hit: hit.distance)
-            found = _matches(connection, hits[:_MOST_HITS], others)
-            exact = connection.execute(same.order_by(media.c.seen.desc()).limit(MOST + 1)).all()
-        told = [_sighting(row, Match("bytes")) for row in exact if sha256]
-        known = {row.id for row in exact}
-        alike = resemblances(fingerprint, [one for one in found if one.medium.id not in known])
-        told += [_sighting(row, match) for row, match in alike]
-        return Seen(
-            tuple(told[:MOST]),
-            left_out=max(0, len(told) - MOST),
-            compared=self._index.count(whose) * len(fingerprint.marks),
-            known=bool(fingerprint.marks),
-        )
+            near = [
+                sorted(self._index.near(one, whose), key=lambda hit: hit.distance)[:_MOST_HITS]
+                for _, one in asked
+            ]
+            looked_up = _looked_up(connection, [hit for hits in near for hit in hits], others)
+            exact = _same_bytes(connection, {sha256 for sha256, _ in asked if sha256}, whose, others)
+        compared = self._index.count(whose)
+        return [
+            _seen(one, exact.get(sha256, []), _matches(hits, looked_up), compared)
+            for (sha256, one), hits in zip(asked, near, strict=True)
+        ]
 
     def holds(self, tenant: str, origin: Origin, sha256: str) -> bool:
         """Whether these bytes are entered as of this origin, for this tenant."""
@@ -134,7 +139,8 @@ class Registry:
             return connection.execute(delete(media).where(*which)).rowcount
 
     def _enter(self, connection: Connection, entries: Sequence[Entry]) -> None:
-        connection.execute(delete(media).where(or_(*(_same(entry) for entry in entries))))
+        for same, sha256s in _replaced(entries).items():
+            connection.execute(delete(media).where(media.c.sha256.in_(sha256s), *same))
         now = self._clock()
         numbers = connection.execute(
             insert(media).returning(media.c.id, sort_by_parameter_order=True),
@@ -161,22 +167,45 @@ def _row(entry: Entry, now: float) -> dict[str, Any]:
     return {**{name: getattr(entry, name) for name in names}, **said, "seen": now}
 
 
-def _same(entry: Entry) -> Any:
-    """What an entry takes the place of: itself, entered before."""
-    if entry.job is not None:
-        return and_(media.c.job == entry.job, media.c.sha256 == entry.sha256)
-    return and_(
-        media.c.job.is_(None),
-        media.c.tenant == entry.tenant,
-        media.c.origin == entry.origin,
-        media.c.sha256 == entry.sha256,
-        media.c.source == entry.source,
-        media.c.sha256 != "",
-    )
+def _replaced(entries: Sequence[Entry]) -> dict[tuple[ColumnElement[bool], ...], list[str]]:
+    """What entries take the place of, themselves when they were entered before: conditions, and sha256s."""
+    found: dict[tuple[str | None, ...], list[str]] = {}
+    for entry in entries:
+        if entry.job is not None:
+            found.setdefault((entry.job,), []).append(entry.sha256)
+        elif entry.sha256:
+            found.setdefault((None, entry.tenant, entry.origin, entry.source), []).append(entry.sha256)
+    # A job or a list may have as many rows as there are: what is to be found by its sha256 is hidden from
+    # their indexes.
+    columns = [
+        func.coalesce(one, "") for one in (media.c.job, media.c.tenant, media.c.origin, media.c.source)
+    ]
+    return {
+        tuple(column == (value or "") for column, value in zip(columns, key, strict=False)): sha256s
+        for key, sha256s in found.items()
+    }
 
 
-def _matches(connection: Connection, hits: Sequence[Hit], others: Any) -> list[Match]:
-    """The hits that are still in the tables, each with its medium."""
+def _same_bytes(
+    connection: Connection, sha256s: set[str], whose: Sequence[str], others: ColumnElement[bool]
+) -> dict[str, list[Row[Any]]]:
+    """The newest rows of each sha256, one more than are told."""
+    newest = func.row_number().over(partition_by=media.c.sha256, order_by=media.c.seen.desc())
+    found: dict[str, list[Row[Any]]] = {}
+    for part in _parts(sha256s):
+        same = media.c.sha256.in_(part) & media.c.tenant.in_(whose) & others
+        ranked = select(media, newest.label("rank")).where(same).subquery()
+        for row in connection.execute(
+            select(ranked).where(ranked.c.rank <= MOST + 1).order_by(ranked.c.rank)
+        ):
+            found.setdefault(row.sha256, []).append(row)
+    return found
+
+
+def _looked_up(
+    connection: Connection, hits: Sequence[Hit], others: ColumnElement[bool]
+) -> dict[int, tuple[Row[Any], Row[Any]]]:
+    """Rows of hashes that are still in the tables, each with its medium."""
     rows: dict[int, Row[Any]] = {}
     about: dict[int, Row[Any]] = {}
     for part in _parts({hit.row for hit in hits}):
@@ -185,18 +214,33 @@ def _matches(connection: Connection, hits: Sequence[Hit], others: Any) -> list[M
     for part in _parts({row.medium for row in rows.values()}):
         for medium in connection.execute(select(media).where(media.c.id.in_(part), others)):
             about[medium.id] = medium
-    return [
-        Match(
-            "part" if row.part else "picture",
-            about[row.medium],
-            mark=hit.mark,
-            turn=hit.turn,
-            distance=hit.distance,
-            seconds=row.seconds,
-        )
-        for hit in hits
-        if (row := rows.get(hit.row)) is not None and row.medium in about
-    ]
+    return {number: (row, about[row.medium]) for number, row in rows.items() if row.medium in about}
+
+
+def _matches(hits: Sequence[Hit], looked_up: Mapping[int, tuple[Row[Any], Row[Any]]]) -> list[Match]:
+    """The hits that are still in the tables."""
+    found = []
+    for hit in hits:
+        if hit.row in looked_up:
+            row, medium = looked_up[hit.row]
+            how: How = "part" if row.part else "picture"
+            found.append(
+                Match(how, medium, mark=hit.mark, turn=hit.turn, distance=hit.distance, seconds=row.seconds)
+            )
+    return found
+
+
+def _seen(asked: Fingerprint, exact: Sequence[Row[Any]], found: Sequence[Match], compared: int) -> Seen:
+    told = [_sighting(row, Match("bytes")) for row in exact]
+    known = {row.id for row in exact}
+    alike = resemblances(asked, [one for one in found if one.medium.id not in known])
+    told += [_sighting(row, match) for row, match in alike]
+    return Seen(
+        tuple(told[:MOST]),
+        left_out=max(0, len(told) - MOST),
+        compared=compared * len(asked.marks),
+        known=bool(asked.marks),
+    )
 
 
 def _sighting(row: Row[Any], match: Match) -> Sighting:
@@ -218,6 +262,6 @@ def _sighting(row: Row[Any], match: Match) -> Sighting:
     )
 
 
-def _parts(numbers: Collection[int]) -> Iterable[list[int]]:
-    listed = sorted(numbers)
+def _parts(values: Collection[Value]) -> Iterable[list[Value]]:
+    listed = sorted(values)
     return (listed[first : first + _ROWS] for first in range(0, len(listed), _ROWS))

@@ -61,18 +61,15 @@ class SeenIndex:
 
     def near(self, fingerprint: Fingerprint, whose: Sequence[str]) -> list[Hit]:
         """What is within the radius of any mark, of these tenants alone."""
-        found: list[Hit] = []
+        asked = list(_questions(fingerprint))
+        wanted = np.frombuffer(b"".join(one for _, _, one in asked), np.uint8).reshape(-1, BYTES)
         with self._lock:
             numbers = [self._tenants[tenant] for tenant in whose if tenant in self._tenants]
-            for mark, turn, one in _questions(fingerprint):
-                places, bits = self._hashes.near(np.frombuffer(one, np.uint8))
-                theirs = np.isin(self._whose.rows[places], numbers)
-                rows = self._rows.rows[places[theirs]].tolist()
-                found += [
-                    Hit(mark, turn, row, apart)
-                    for row, apart in zip(rows, bits[theirs].tolist(), strict=True)
-                ]
-        return found
+            which, places, bits = self._hashes.near(wanted)
+            theirs = np.isin(self._whose.rows[places], numbers)
+            rows = self._rows.rows[places[theirs]].tolist()
+        found = zip(which[theirs].tolist(), rows, bits[theirs].tolist(), strict=True)
+        return [Hit(asked[number][0], asked[number][1], row, apart) for number, row, apart in found]
 
     def count(self, whose: Sequence[str]) -> int:
         """How many hashes these tenants have."""

@@ -83,10 +83,9 @@ def remember(
     registry: Registry, tenant: str, known: Sequence[Known], *, job: str | None = None
 ) -> list[Seen]:
     """Where each medium was seen before, of scans; then all are entered. Raises StoreError."""
-    seen = [
-        registry.trace(tenant, one.sha256, one.fingerprint, but_job=job or "") if one.report else Seen()
-        for one in known
-    ]
+    scans = [(one.sha256, one.fingerprint) for one in known if one.report]
+    found = iter(registry.trace_all(tenant, scans, but_job=job or ""))
+    seen = [next(found) if one.report else Seen() for one in known]
     registry.enter([_entry(one, tenant, job) for one in known])
     return seen
 

@@ -42,10 +42,11 @@ def test_everything_within_the_radius_is_found_and_nothing_else(
     for part in np.array_split(hashes, 7):
         index.add(part)
     assert len(index) == len(hashes)
-    for centre in centres:
-        rows, bits = index.near(centre)
-        assert dict(zip(rows.tolist(), bits.tolist(), strict=True)) == by_looking(hashes, centre)
-        assert len(rows) == 11  # 0, 3, ... 30
+    which, rows, bits = index.near(centres)
+    for number, centre in enumerate(centres):
+        mine = which == number
+        assert dict(zip(rows[mine].tolist(), bits[mine].tolist(), strict=True)) == by_looking(hashes, centre)
+        assert mine.sum() == 11  # 0, 3, ... 30
 
 
 def test_the_last_bit_of_the_radius_counts_when_the_bits_lie_two_in_each_word_but_one() -> None:
@@ -57,22 +58,28 @@ def test_the_last_bit_of_the_radius_counts_when_the_bits_lie_two_in_each_word_bu
     index.add(far[None])
     index.tail = 0
     index.add(made(10, 3))
-    rows, bits = index.near(one)
-    assert (rows.tolist(), bits.tolist()) == ([0], [31])
+    which, rows, bits = index.near(one[None])
+    assert (which.tolist(), rows.tolist(), bits.tolist()) == ([0], [0], [31])
 
 
 def test_thousands_of_the_same_hash_are_all_found() -> None:
     index = MultiIndex()
     index.tail = 0
     index.add(np.repeat(made(1, 4), 5_000, axis=0))
-    rows, bits = index.near(made(1, 4)[0])
+    which, rows, bits = index.near(np.concatenate([made(1, 5), made(1, 4)]))
     assert rows.tolist() == list(range(5_000))
+    assert (which == 1).all()
     assert not bits.any()
 
 
 def test_an_empty_index_finds_nothing() -> None:
-    rows, bits = MultiIndex().near(np.zeros(32, np.uint8))
-    assert len(rows) == len(bits) == 0
+    assert [len(part) for part in MultiIndex().near(np.zeros((2, 32), np.uint8))] == [0, 0, 0]
+
+
+def test_nothing_asked_is_nothing_found() -> None:
+    index = MultiIndex()
+    index.add(made(10, 1))
+    assert [len(part) for part in index.near(made(0, 1))] == [0, 0, 0]
 
 
 def test_a_growing_array_keeps_what_it_was_given() -> None:

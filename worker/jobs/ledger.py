@@ -1,8 +1,9 @@
 """The transparency log in the job store: entries are written down with what they tell of, or not at all.
 
 An entry is written, without a position yet, in the transaction that hands in its shard's result, and costs
-that one a row. `integrate` takes what waits into the tree, in one transaction too: killed at any instant,
-nothing is lost or there twice. The tree lies in tiles (provenance/transparency), which change at their edge.
+that one a row. `integrate` takes what waits into the tree, in one transaction too, and `append` does both in
+one: killed at any instant, nothing is lost or there twice. The tree lies in tiles (provenance/transparency),
+which change at their edge.
 """
 
 from __future__ import annotations
@@ -26,6 +27,12 @@ INTEGRATE_SECONDS = 2.0
 
 Found = tuple[int, bytes]  # an entry and its position
 
+_WAITING = (
+    select(log_entries.c.id, log_entries.c.entry)
+    .where(log_entries.c.position.is_(None))
+    .order_by(log_entries.c.id)
+    .limit(AT_ONCE)
+)
 _PLACED = update(log_entries).where(log_entries.c.id == bindparam("row")).values(position=bindparam("place"))
 
 
@@ -36,9 +43,10 @@ class Ledger:
         self.engine = engine
 
     def append(self, entries: Sequence[bytes]) -> None:
-        """Write entries down; on disk when this returns. `integrate` takes them into the tree."""
+        """Write entries down and take what waits into the tree, `AT_ONCE` at most; on disk at the end."""
         with translated(), writing(self.engine) as connection:
             log_in(connection, entries)
+            _grow(connection)
 
     def integrate(self) -> int:
         """Take what waits into the tree; how many entries that were."""
@@ -116,33 +124,11 @@ class Ledger:
             return str(connection.execute(wanted).scalar_one())
 
     def _integrate(self) -> int:
-        waiting = (
-            select(log_entries.c.id, log_entries.c.entry)
-            .where(log_entries.c.position.is_(None))
-            .order_by(log_entries.c.id)
-            .limit(AT_ONCE)
-        )
         with translated(), reading(self.engine) as connection:
-            if connection.execute(waiting.limit(1)).first() is None:
+            if connection.execute(_WAITING.limit(1)).first() is None:
                 return 0
         with translated(), writing(self.engine) as connection:
-            size = connection.execute(select(log_state.c.size).with_for_update()).scalar_one()
-            found = connection.execute(waiting).all()
-            leaves = [leaf_hash(row.entry.encode()) for row in found]
-
-            def read(level: int, number: int, _: int) -> bytes:
-                at = (log_tiles.c.level == level) & (log_tiles.c.number == number)
-                return bytes(connection.execute(select(log_tiles.c.hashes).where(at)).scalar_one())
-
-            for (level, number), hashes in grow(read, size, leaves).items():
-                at = (log_tiles.c.level == level) & (log_tiles.c.number == number)
-                if not connection.execute(update(log_tiles).where(at).values(hashes=hashes)).rowcount:
-                    connection.execute(insert(log_tiles).values(level=level, number=number, hashes=hashes))
-            places = [{"row": row.id, "place": position} for position, row in enumerate(found, size)]
-            if places:
-                connection.execute(_PLACED, places)
-            connection.execute(update(log_state).values(size=size + len(found)))
-        return len(found)
+            return _grow(connection)
 
 
 def log_in(connection: Connection, entries: Collection[bytes], job: str = "") -> None:
@@ -154,6 +140,27 @@ def log_in(connection: Connection, entries: Collection[bytes], job: str = "") ->
         rows.append({**filed, "entry": entry.decode()})
     for part in in_parts(rows):
         connection.execute(insert(log_entries), part)
+
+
+def _grow(connection: Connection) -> int:
+    """Take what waits into the tree within a transaction; how many entries that were."""
+    size = connection.execute(select(log_state.c.size).with_for_update()).scalar_one()
+    found = connection.execute(_WAITING).all()
+    leaves = [leaf_hash(row.entry.encode()) for row in found]
+
+    def read(level: int, number: int, _: int) -> bytes:
+        at = (log_tiles.c.level == level) & (log_tiles.c.number == number)
+        return bytes(connection.execute(select(log_tiles.c.hashes).where(at)).scalar_one())
+
+    for (level, number), hashes in grow(read, size, leaves).items():
+        at = (log_tiles.c.level == level) & (log_tiles.c.number == number)
+        if not connection.execute(update(log_tiles).where(at).values(hashes=hashes)).rowcount:
+            connection.execute(insert(log_tiles).values(level=level, number=number, hashes=hashes))
+    places = [{"row": row.id, "place": position} for position, row in enumerate(found, size)]
+    if places:
+        connection.execute(_PLACED, places)
+    connection.execute(update(log_state).values(size=size + len(found)))
+    return len(found)
 
 
 def _is_filed(entry: str, medium: str, report: str) -> bool:

@@ -125,7 +125,7 @@ def test_an_attempt_again_replaces_what_the_first_entered(
     for _ in range(2):
         registry.enter([Entry("local", "scanned", SHA, job=job, fingerprint=marks(1))])
     assert count(store) == (1, 1)
-    assert registry.trace("local", SHA, marks(1), but_job=job).sightings == ()
+    assert registry.trace_all("local", [(SHA, marks(1))], but_job=job)[0].sightings == ()
 
 
 def test_a_file_scanned_again_without_a_job_is_one_entry(store: JobStore, registry: Registry) -> None:
