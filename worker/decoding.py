@@ -99,6 +99,9 @@ class Fetched:
 
     def fetch(self, ways: _Ways, budget: _Budget, stopped: threading.Event) -> None:
         """Ask what the file declares, open it and hand over its frames one by one; runs in a thread."""
+        if stopped.is_set():
+            self.admitted.set()
+            return
         started = time.perf_counter()
         try:
             local = ways.reach(self.path)
@@ -199,7 +202,9 @@ class DecodeAhead:
         self._stopped.set()
         for medium in self._budget.open_wide():
             medium.abandon()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        # Those that wait for a thread still get one, and end at once: of two that are cancelled while threads
+        # take others, the later may run, and would wait for the earlier for ever.
+        self._threads.shutdown(wait=False)
 
     def _fill(self) -> None:
         while len(self._coming) < AHEAD and (path := next(self._paths, None)) is not None:

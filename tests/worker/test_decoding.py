@@ -91,6 +91,27 @@ def test_who_does_not_want_to_wait_is_told_so(closing: list[DecodeAhead]) -> Non
     assert ahead.take(wait=True) is None
 
 
+def test_what_waits_for_a_thread_at_the_end_is_let_go_unopened(closing: list[DecodeAhead]) -> None:
+    go, opened = threading.Event(), []
+
+    def slow(path: str) -> MediumOf:
+        opened.append(path)
+        go.wait()
+        return still(path)
+
+    ahead = DecodeAhead(["a", "b", "c", "d"], slow, threads=2)
+    closing.append(ahead)
+    waiting = list(ahead._coming)
+    while len(opened) < 2:
+        go.wait(0.01)
+
+    ahead.close()
+    go.set()
+
+    assert all(medium.admitted.wait(60) for medium in waiting)  # who comes after them waits for that
+    assert sorted(opened) == ["a", "b"]
+
+
 def test_pixels_ahead_stay_within_the_budget(
     closing: list[DecodeAhead], monkeypatch: pytest.MonkeyPatch
 ) -> None:
