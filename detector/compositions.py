@@ -1,13 +1,14 @@
-"""What people make of pictures: captions over them, screenshots with them, collages of them.
+"""What people make of pictures: captions and stickers over them, screenshots with them, collages of them.
 
-A composition is a layout, drawn from a seed: which windows of the picture go where, and what is drawn
-around and over them. A mask goes through the same layout; what is drawn is forged nowhere.
+A composition is a layout, drawn from a seed and its settings: which windows of the picture go where, and
+what is drawn around and over them. A mask goes through the same layout; what is drawn is forged nowhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -28,15 +29,15 @@ class Layout:
     over: NDArray[np.bool_]
 
 
-def compose(pixels: Pixels, kind: str, seed: int) -> Pixels:
+def compose(pixels: Pixels, kind: str, seed: int, **settings: Any) -> Pixels:
     """The picture (H, W, 3) in a composition of a kind of `COMPOSITIONS`, at its own size."""
-    layout = COMPOSITIONS[kind](pixels.shape[0], pixels.shape[1], seed)
+    layout = COMPOSITIONS[kind](pixels.shape[0], pixels.shape[1], seed, **settings)
     return np.where(layout.over[:, :, None], layout.canvas, _placed(pixels, layout.canvas, layout))
 
 
-def compose_mask(mask: Pixels, kind: str, seed: int) -> Pixels:
+def compose_mask(mask: Pixels, kind: str, seed: int, **settings: Any) -> Pixels:
     """Where the composition is forged: mask (H, W), 0 real to 255 forged."""
-    layout = COMPOSITIONS[kind](mask.shape[0], mask.shape[1], seed)
+    layout = COMPOSITIONS[kind](mask.shape[0], mask.shape[1], seed, **settings)
     return np.where(layout.over, np.uint8(0), _placed(mask, np.zeros_like(mask), layout))
 
 
@@ -101,10 +102,50 @@ def _screenshot(height: int, width: int, seed: int) -> Layout:
     return Layout(canvas, (((slice(0, height), slice(0, width)), target),), np.zeros((height, width), bool))
 
 
-def _collage(height: int, width: int, seed: int) -> Layout:
+def _caption(height: int, width: int, seed: int, *, share: float = 0.15) -> Layout:
+    """A bar with lines of text over the lower or upper end, as tall as this share of the picture."""
+    rng = np.random.default_rng(seed)
+    tall = min(height, max(2, round(height * share)))
+    top = 0 if rng.random() < 0.3 else height - tall
+    ground = 0 if rng.random() < 0.5 else 255
+    layer = np.zeros((height, width, 3), np.uint8)
+    layer[top : top + tall] = ground
+    lines = int(rng.integers(1, 3))
+    size = tall / lines / 40
+    for line in range(lines):
+        foot = top + round(tall * (line + 0.75) / lines)
+        words = " ".join(_letters(rng, int(rng.integers(3, 9))) for _ in range(4))
+        ink = (255 - ground,) * 3
+        cv2.putText(layer, words, (width // 20, foot), cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)
+    covered = np.zeros((height, width), bool)
+    covered[top : top + tall] = True
+    whole = (slice(0, height), slice(0, width))
+    layer[~covered] = 0  # the tails of letters
+    return Layout(layer, ((whole, whole),), covered)
+
+
+def _sticker(height: int, width: int, seed: int, *, share: float = 0.1) -> Layout:
+    """A round face that covers this share of the picture, somewhere in it."""
+    rng = np.random.default_rng(seed)
+    radius = min(max(2, round(np.sqrt(share * height * width / np.pi))), min(height, width) // 2)
+    x, y = (int(rng.integers(radius, max(radius, side - radius) + 1)) for side in (width, height))
+    layer = np.zeros((height, width, 3), np.uint8)
+    covered = np.zeros((height, width), np.uint8)
+    cv2.circle(covered, (x, y), radius, 1, cv2.FILLED)
+    cv2.circle(layer, (x, y), radius, _colour(rng), cv2.FILLED)
+    ink = _colour(rng)
+    for side in (-1, 1):
+        cv2.circle(layer, (x + side * radius // 3, y - radius // 4), max(1, radius // 8), ink, cv2.FILLED)
+    cv2.ellipse(layer, (x, y), (radius // 2, radius // 2), 0, 20, 160, ink, max(1, radius // 10))
+    whole = (slice(0, height), slice(0, width))
+    return Layout(layer, ((whole, whole),), covered.astype(bool))
+
+
+def _collage(height: int, width: int, seed: int, *, rows: int = 0, columns: int = 0) -> Layout:
     """Two to nine windows of the picture side by side, some of them shrunk, with or without a gutter."""
     rng = np.random.default_rng(seed)
-    rows, columns = ((1, 2), (2, 1), (2, 2), (2, 3), (3, 3))[int(rng.integers(5))]
+    drawn = ((1, 2), (2, 1), (2, 2), (2, 3), (3, 3))[int(rng.integers(5))]
+    rows, columns = rows or drawn[0], columns or drawn[1]
     gutter = int(rng.integers(0, 7))
     canvas = np.full((height, width, 3), rng.integers(0, 256, 3), np.uint8)
     places = []
@@ -115,10 +156,12 @@ def _collage(height: int, width: int, seed: int) -> Layout:
     return Layout(canvas, tuple(places), np.zeros((height, width), bool))
 
 
-COMPOSITIONS: dict[str, Callable[[int, int, int], Layout]] = {
+COMPOSITIONS: dict[str, Callable[..., Layout]] = {
     "overlay": _overlay,
     "screenshot": _screenshot,
     "collage": _collage,
+    "caption": _caption,
+    "sticker": _sticker,
 }
 
 

@@ -8,6 +8,7 @@ picture leave it real; the same done to its twin leaves it fake.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,8 @@ import cv2
 import numpy as np
 
 from detector.compositions import COMPOSITIONS, compose_mask
-from detector.operations import ENCODERS, KERNELS, OPERATIONS, SAMPLINGS
+from detector.geometry import AXES, GEOMETRY, SIDES
+from detector.operations import KERNELS, OPERATIONS, SAMPLINGS
 from evidence.medium import Pixels
 
 Rng = np.random.Generator
@@ -24,16 +26,22 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True)
 class Step:
-    """One operation of a chain by name, with its parameters in plain JSON types."""
+    """One operation of a chain by name, with its settings in plain JSON types."""
 
     name: str
-    parameters: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a manifest records it."""
+        return {"name": self.name, "settings": dict(self.settings)}
 
     @property
     def scale(self) -> float:
         """By how much the step changes the sides of a picture."""
-        if self.name == "resize" and not self.parameters.get("back"):
-            return float(self.parameters["factor"])
+        if self.name == "resize" and not self.settings.get("back"):
+            return float(self.settings["factor"])
+        if self.name == "crop":
+            return math.sqrt(self.settings["share"])
         return 1.0
 
 
@@ -91,21 +99,23 @@ def draw_step(rng: Rng, name: str, **fixed: Any) -> Step:
 def apply(pixels: Pixels, chain: Sequence[Step]) -> Pixels:
     """The picture after every step of the chain."""
     for step in chain:
-        pixels = OPERATIONS[step.name](pixels, **step.parameters)
+        pixels = OPERATIONS[step.name](pixels, **step.settings)
     return pixels
 
 
 def apply_mask(mask: Pixels, chain: Sequence[Step]) -> Pixels:
     """Where the picture is forged after the chain: uint8 (H, W), 0 real to 255 forged.
 
-    Resizing scales the mask, a screenshot or a collage moves it; what an overlay covers is forged no longer.
+    Resizing scales the mask, a crop, a turn or a collage moves it; what a caption covers is forged no longer.
     """
     for step in chain:
-        if step.scale != 1.0:
+        if step.name in GEOMETRY:
+            mask = GEOMETRY[step.name](mask, **step.settings)
+        elif step.scale != 1.0:
             side = [max(1, round(length * step.scale)) for length in mask.shape]
             mask = cv2.resize(mask, (side[1], side[0]), interpolation=cv2.INTER_LINEAR)
         elif step.name in COMPOSITIONS:
-            mask = compose_mask(mask, step.name, step.parameters["seed"])
+            mask = compose_mask(mask, step.name, **step.settings)
     return mask
 
 
@@ -119,7 +129,7 @@ def _jpeg(rng: Rng) -> dict[str, Any]:
     return {
         "quality": int(100 - 70 * rng.random() ** 2),
         "sampling": str(rng.choice(SAMPLINGS, p=(0.3, 0.1, 0.6))),
-        "encoder": str(rng.choice(ENCODERS)),
+        "encoder": str(rng.choice(_ENCODERS)),
         "shift": int(rng.integers(0, 8)) if rng.random() < 0.5 else 0,
     }
 
@@ -191,6 +201,43 @@ def _composition(rng: Rng) -> dict[str, Any]:
     return {"seed": int(rng.integers(2**31))}
 
 
+def _covering(rng: Rng) -> dict[str, Any]:
+    return {"share": float(rng.uniform(0.05, 0.2)), "seed": int(rng.integers(2**31))}
+
+
+def _quantise(rng: Rng) -> dict[str, Any]:
+    return {"bits": int(rng.integers(4, 8))}
+
+
+def _crop(rng: Rng) -> dict[str, Any]:
+    return {"share": float(rng.uniform(0.25, 0.95)), "x": float(rng.random()), "y": float(rng.random())}
+
+
+def _fit(rng: Rng) -> dict[str, Any]:
+    return {"side": int(rng.choice((512, 768, 1024, 1280, 1600)))}
+
+
+def _flip(rng: Rng) -> dict[str, Any]:
+    return {"axis": str(rng.choice(AXES, p=(0.9, 0.1)))}
+
+
+def _turn(rng: Rng) -> dict[str, Any]:
+    return {"quarters": int(rng.integers(1, 4))}
+
+
+def _rotate(rng: Rng) -> dict[str, Any]:
+    return {"degrees": float(rng.uniform(1.0, 10.0) * rng.choice((-1, 1)))}
+
+
+def _border(rng: Rng) -> dict[str, Any]:
+    share, sides = float(rng.uniform(0.02, 0.15)), str(rng.choice(SIDES))
+    return {"share": share, "sides": sides, "level": int(rng.choice((0, 255)))}
+
+
+def _frame_rate(rng: Rng) -> dict[str, Any]:
+    return {"factor": float(rng.choice((0.5, 0.8)))}
+
+
 _DRAWS: dict[str, Callable[[Rng], dict[str, Any]]] = {
     "jpeg": _jpeg,
     "webp": _webp,
@@ -207,4 +254,16 @@ _DRAWS: dict[str, Callable[[Rng], dict[str, Any]]] = {
     "grain": _grain,
     "local_tone": _local_tone,
     **dict.fromkeys(COMPOSITIONS, _composition),
+    "caption": _covering,
+    "sticker": _covering,
+    "quantise": _quantise,
+    "crop": _crop,
+    "fit": _fit,
+    "flip": _flip,
+    "turn": _turn,
+    "rotate": _rotate,
+    "border": _border,
+    "frame_rate": _frame_rate,
 }
+# Another one here would change what is drawn for every seed that was ever recorded.
+_ENCODERS = ("pillow", "opencv")

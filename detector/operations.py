@@ -1,8 +1,8 @@
 """What the wild does to pictures, one function each: RGB uint8 (H, W, 3) in and out, no state.
 
 Every function is a pure function of pixels and parameters, with randomness from a `seed`, so that
-the same parameters do the same to a real picture and to its forged twin. Only `resize` changes
-the shape; screenshots and collages put the picture elsewhere within it.
+the same parameters do the same to a real picture and to its forged twin. `resize` and the functions of
+`geometry` change the shape; screenshots and collages put the picture elsewhere within it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ import numpy as np
 from PIL import Image
 
 from detector.compositions import compose
+from detector.geometry import GEOMETRY
+from evidence.jpeg import mozjpeg_table
 from evidence.medium import Pixels
-from evidence.video import h264_roundtrip
+from evidence.video_writer import CODECS, roundtrip
 
 SAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
-ENCODERS = ("pillow", "opencv")
+ENCODERS = ("pillow", "opencv", "mozjpeg")
+DENOISERS = ("bilateral", "nlmeans")
+FRAME_CODECS = tuple(CODECS)
 KERNELS = ("nearest", "bilinear", "bicubic", "area", "lanczos")
 
 _PILLOW_SAMPLING = {"4:4:4": 0, "4:2:2": 1, "4:2:0": 2}
@@ -40,7 +44,10 @@ _OPENCV_KERNEL = {
 def jpeg(
     pixels: Pixels, *, quality: int, sampling: str = "4:2:0", encoder: str = "pillow", shift: int = 0
 ) -> Pixels:
-    """Through JPEG and back; `shift` 0..7 moves the block grid down and right by so many pixels."""
+    """Through JPEG and back; `shift` 0..7 moves the block grid down and right by so many pixels.
+
+    The encoder "mozjpeg" is Pillow's with the quantisation tables that mozjpeg and ImageMagick write.
+    """
     height, width = pixels.shape[:2]
     if shift:
         pixels = np.pad(pixels, ((8 - shift, 0), (8 - shift, 0), (0, 0)), mode="edge")
@@ -53,6 +60,9 @@ def jpeg(
         ]
         _, written = cv2.imencode(".jpg", np.ascontiguousarray(pixels[:, :, ::-1]), options)
         back: Pixels = np.asarray(cv2.imdecode(written, cv2.IMREAD_COLOR), np.uint8)[:, :, ::-1]
+    elif encoder == "mozjpeg":
+        tables = [list(mozjpeg_table(quality))] * 2
+        back = _through_pillow(pixels, "JPEG", qtables=tables, subsampling=_PILLOW_SAMPLING[sampling])
     else:
         back = _through_pillow(pixels, "JPEG", quality=quality, subsampling=_PILLOW_SAMPLING[sampling])
     return back[-height:, -width:]
@@ -68,9 +78,14 @@ def avif(pixels: Pixels, *, quality: int) -> Pixels:
     return _through_pillow(pixels, "AVIF", quality=quality, speed=9, max_threads=1)
 
 
-def video(pixels: Pixels, *, crf: int) -> Pixels:
-    """Through H.264 and back, as a frame of a video at constant rate factor `crf` 0..51."""
-    return h264_roundtrip(pixels, crf)
+def video(pixels: Pixels, *, crf: int, codec: str = "h264") -> Pixels:
+    """Through a video codec and back, as a key frame at the codec's own constant rate factor `crf`."""
+    return roundtrip([pixels], crf, codec)[0]
+
+
+def frame_rate(pixels: Pixels, *, factor: float) -> Pixels:
+    """Of a clip, this share of the frames is kept (`clips`); a single picture stays as it is."""
+    return pixels
 
 
 def resize(pixels: Pixels, *, factor: float, kernel: str, back: bool = False) -> Pixels:
@@ -131,6 +146,14 @@ def grey(pixels: Pixels, *, warmth: int = 0) -> Pixels:
     return toned
 
 
+def quantise(pixels: Pixels, *, bits: int) -> Pixels:
+    """Only so many of the eight bits of each colour, spread over the whole range again."""
+    steps = 2**bits - 1
+    table = np.rint(np.rint(np.arange(256) * (steps / 255)) * (255 / steps)).astype(np.uint8)
+    coarse: Pixels = table[pixels]
+    return coarse
+
+
 def grain(pixels: Pixels, *, strength: float, size: float, seed: int) -> Pixels:
     """Film grain: noise with specks of `size` pixels, strongest in the middle tones."""
     rng = np.random.default_rng(seed)
@@ -160,9 +183,19 @@ def screenshot(pixels: Pixels, *, seed: int) -> Pixels:
     return compose(pixels, "screenshot", seed)
 
 
-def collage(pixels: Pixels, *, seed: int) -> Pixels:
-    """Windows of the picture side by side, some of them shrunk."""
-    return compose(pixels, "collage", seed)
+def collage(pixels: Pixels, *, seed: int, rows: int = 0, columns: int = 0) -> Pixels:
+    """Windows of the picture side by side, some of them shrunk; how many is drawn unless said."""
+    return compose(pixels, "collage", seed, rows=rows, columns=columns)
+
+
+def caption(pixels: Pixels, *, seed: int, share: float = 0.15) -> Pixels:
+    """A bar with text over the lower or upper end."""
+    return compose(pixels, "caption", seed, share=share)
+
+
+def sticker(pixels: Pixels, *, seed: int, share: float = 0.1) -> Pixels:
+    """A round face stuck over this share of the picture."""
+    return compose(pixels, "sticker", seed, share=share)
 
 
 OPERATIONS: dict[str, Callable[..., Pixels]] = {
@@ -183,6 +216,11 @@ OPERATIONS: dict[str, Callable[..., Pixels]] = {
     "overlay": overlay,
     "screenshot": screenshot,
     "collage": collage,
+    "caption": caption,
+    "sticker": sticker,
+    "quantise": quantise,
+    "frame_rate": frame_rate,
+    **GEOMETRY,
 }
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.aggregate import video_logit
+from detector.clips import keeps
 from detector.corrupt import Step, apply, apply_mask
 from detector.metrics import area_auc
 from detector.readers import Entry, OnFailed, opened
@@ -123,7 +124,9 @@ class Scorer:
         with opened(entry, self._sampling) as medium:
             info = medium.info
             times, seen, side = [], [], 0
-            for frame in medium.frames():
+            for index, frame in enumerate(medium.frames()):
+                if not keeps(index, delivered):
+                    continue
                 pixels = apply(frame.pixels, delivered)
                 side = min(pixels.shape[:2])
                 times.append(frame.time_seconds)
@@ -144,7 +147,7 @@ class Scorer:
 def _quality(info: MediaInfo, delivered: Sequence[Step]) -> int:
     quality = info.jpeg.quality if info.jpeg else 100
     for step in delivered:
-        quality = int(step.parameters["quality"]) if step.name == "jpeg" else quality
+        quality = int(step.settings["quality"]) if step.name == "jpeg" else quality
     return quality
 
 

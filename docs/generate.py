@@ -1,8 +1,8 @@
 """Writes the pages that list things, from the code: `python docs/generate.py`, or `--check` in the tests.
 
-cli.md from the commands, settings.md from the settings, errors.md from the tree of errors, openapi.json
-from the routes of the API. What is in openapi.json is promised: a change that would break a client is
-written only with `--break`.
+cli.md from the commands, settings.md from the settings, errors.md from the tree of errors, perturbations.md
+from the operations and presets, openapi.json from the routes of the API. What is in openapi.json is promised:
+a change that would break a client is written only with `--break`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from detector.operations import OPERATIONS
+from detector.presets import PRESETS
+from detector.vocabulary import LIMITS, takes
 from evidence import errors
+from testsets.perturbations import written
 from touchstone.api.app import bare_app
 from touchstone.api.promises import breaks
 from worker.settings import Settings
@@ -106,6 +110,32 @@ def error_codes() -> Iterator[str]:
         yield ""
 
 
+def perturbations() -> Iterator[str]:
+    """Every operation with its settings, and every chain with a name."""
+    yield "# Perturbations\n"
+    yield (
+        "What delivery does to pictures and clips, in one vocabulary for training, for the grid of "
+        "[evaluate](evaluating.md#delivered-otherwise) and for test sets. A chain is written "
+        "`jpeg:quality=75,sampling=4:2:0 | resize:factor=0.5,kernel=area`, or in TOML as a list of tables "
+        '`{name = "jpeg", quality = 75}` and names. `60..95` (a list of two numbers in TOML) is a span and '
+        "`area/bicubic` (a list of words) a choice; both are drawn for each item, and so is a seed that is "
+        "not given. What was drawn is recorded, and gives the same pixels again. Masks go where their pixels "
+        "go.\n"
+    )
+    yield "## Operations\n"
+    yield "| name | does | settings |"
+    yield "|---|---|---|"
+    for name in LIMITS:
+        does = (OPERATIONS[name].__doc__ or "").split("\n\n")[0]
+        yield _row(f"`{name}`", does, takes(name))
+    yield "\n## Chains with a name\n"
+    yield "They stand in for kinds of delivery, not for one company's servers of one year.\n"
+    yield "| name | chain |"
+    yield "|---|---|"
+    for name, chain in PRESETS.items():
+        yield _row(f"`{name}`", f"`{written(chain)}`")
+
+
 def openapi() -> Iterator[str]:
     """The description of the API, for programs that write clients."""
     yield json.dumps(bare_app().openapi(), indent=1, sort_keys=True)
@@ -123,6 +153,7 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "cli.md": cli,
     "settings.md": settings,
     "errors.md": error_codes,
+    "perturbations.md": perturbations,
     "openapi.json": openapi,
 }
 

@@ -9,7 +9,7 @@ them in natural, row-major order, which is also what Pillow's `qtables` takes.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -98,6 +98,14 @@ def estimate_quality(tables: tuple[tuple[int, ...], ...]) -> int:
     return int(distances.argmin()) + 1
 
 
+def mozjpeg_table(quality: int) -> tuple[int, ...]:
+    """The table that mozjpeg and ImageMagick write for brightness and colour alike, in natural order.
+
+    N. Robidoux's, number 3 of mozjpeg's `jcparam.c`, scaled as libjpeg scales and held to 8 bits.
+    """
+    return tuple(int(step) for step in _scaled(_ROBIDOUX, quality))
+
+
 def scan_end(data: bytes) -> int:
     """Where the entropy-coded data of the first scan ends: the offset of the marker after it."""
     at = 2
@@ -166,10 +174,12 @@ def _prepare(pixels: Pixels, sampling: str) -> tuple[Image.Image, dict[str, str]
 @lru_cache(maxsize=1)
 def _standard_tables() -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
     """The tables of Annex K scaled as libjpeg scales them: (100, 2, 64), quality 1 first."""
-    quality = np.arange(1, 101)
-    scale = np.where(quality < 50, 5000 // quality, 200 - 2 * quality)[:, None, None]
-    base = np.array([_LUMINANCE, _CHROMINANCE], dtype=np.int64)[None]
-    return np.clip((base * scale + 50) // 100, 1, 255)
+    return np.stack([_scaled((_LUMINANCE, _CHROMINANCE), quality) for quality in range(1, 101)])
+
+
+def _scaled(base: Sequence[object], quality: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return np.clip((np.array(base, dtype=np.int64) * scale + 50) // 100, 1, 255)
 
 
 _DQT, _SOS = 0xDB, 0xDA
@@ -196,4 +206,14 @@ _CHROMINANCE = (
     *(99, 99, 99, 99, 99, 99, 99, 99),
     *(99, 99, 99, 99, 99, 99, 99, 99),
     *(99, 99, 99, 99, 99, 99, 99, 99),
+)
+_ROBIDOUX = (
+    *(16, 16, 16, 18, 25, 37, 56, 85),
+    *(16, 17, 20, 27, 34, 40, 53, 75),
+    *(16, 20, 24, 31, 43, 62, 91, 135),
+    *(18, 27, 31, 40, 53, 74, 106, 156),
+    *(25, 34, 43, 53, 69, 94, 131, 189),
+    *(37, 40, 62, 74, 94, 124, 169, 238),
+    *(56, 53, 91, 106, 131, 169, 226, 311),
+    *(85, 75, 135, 156, 189, 238, 311, 418),
 )

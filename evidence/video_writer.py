@@ -1,10 +1,12 @@
-"""Write a video or a GIF, and pass one picture through H.264: for tests, films and degradations."""
+"""Write a video or a GIF, and pass pictures through a codec and back: for tests, films and degradations."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from typing import cast
 
 import av
@@ -19,6 +21,39 @@ from evidence.medium import Pixels
 
 # For hand-made time stamps; MPEG-4 allows no finer tick than 1/65535.
 TICK = Fraction(1, 60_000)
+
+
+@dataclass(frozen=True)
+class Codec:
+    """What writes and what reads a codec, the shortest side it takes, and how it is told to be quick.
+
+    One thread and no look-ahead: the same frames give the same bytes on any number of processors.
+    """
+
+    encoder: str
+    decoder: str
+    smallest: int = 2
+    options: dict[str, str] = field(default_factory=dict)
+
+
+CODECS = {
+    "h264": Codec("libx264", "h264", options={"preset": "veryfast", "tune": "zerolatency"}),
+    "h265": Codec(
+        "libx265",
+        "hevc",
+        smallest=16,
+        options={
+            "preset": "veryfast",
+            "tune": "zerolatency",
+            "x265-params": "pools=none:frame-threads=1:log-level=none",
+        },
+    ),
+    "vp9": Codec(
+        "libvpx-vp9",
+        "vp9",
+        options={"b": "0", "deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"},
+    ),
+}
 
 
 def write_video(
@@ -91,19 +126,56 @@ def write_gif(path: str | os.PathLike[str], frames: Iterable[Pixels], fps: float
 
 def h264_roundtrip(pixels: Pixels, crf: int) -> Pixels:
     """One RGB picture as it looks after H.264 at a constant rate factor 0..51: an intra frame, 4:2:0."""
-    even = _even(pixels)
-    encoder = av.CodecContext.create("libx264", "w")
-    _shape(encoder, even, "libx264")
+    return roundtrip([pixels], crf)[0]
+
+
+def roundtrip(frames: Sequence[Pixels], crf: int, codec: str = "h264") -> list[Pixels]:
+    """RGB frames of one size as they look after a codec of `CODECS`, the first a key frame; 4:2:0.
+
+    Raises `OutputError` when this build of FFmpeg lacks the codec or the codec refuses the pictures.
+    """
+    known = CODECS[codec]
+    if not can_encode(codec):
+        raise OutputError(
+            f"This build of FFmpeg cannot write {known.encoder}.", "Install PyAV from its own wheels."
+        )
+    height, width = frames[0].shape[:2]
+    even = [_even(frame, known.smallest) for frame in frames]
+    encoder = cast(VideoCodecContext, av.CodecContext.create(known.encoder, "w"))
+    _shape(encoder, even[0], known.encoder)
     encoder.time_base = Fraction(1, 25)
-    encoder.options = {"crf": str(crf), "preset": "veryfast", "tune": "zerolatency", "threads": "1"}
-    frame = VideoFrame.from_ndarray(even, format="rgb24")
-    frame.pts = 0
-    decoder = av.CodecContext.create("h264", "r")
+    encoder.options = {"crf": str(crf), "threads": "1", **known.options}
+    decoder = cast(VideoCodecContext, av.CodecContext.create(known.decoder, "r"))
     decoder.thread_count = 1
-    packets = [*encoder.encode(frame), *encoder.encode(None)]
-    decoded = [picture for packet in (*packets, None) for picture in decoder.decode(packet)]
-    result = decoded[0].reformat(format="rgb24", threads=1).to_ndarray()
-    return np.ascontiguousarray(result[: pixels.shape[0], : pixels.shape[1]], dtype=np.uint8)
+    try:
+        packets = [
+            packet for index, one in enumerate(even) for packet in encoder.encode(_numbered(one, index))
+        ]
+        packets += encoder.encode(None)
+        decoded = [picture for packet in (*packets, None) for picture in decoder.decode(packet)]
+    except av.FFmpegError as problem:
+        raise OutputError(
+            f"{known.encoder} refuses pictures of {width} x {height} px: {problem.strerror}.",
+            "Choose another codec for pictures of this size.",
+        ) from problem
+    return [_read_back(picture, height, width) for picture in decoded]
+
+
+@cache
+def can_encode(codec: str) -> bool:
+    """Whether this build of FFmpeg writes a codec of `CODECS`."""
+    return CODECS[codec].encoder in av.codecs_available
+
+
+def _numbered(pixels: Pixels, index: int) -> VideoFrame:
+    frame = VideoFrame.from_ndarray(pixels, format="rgb24")
+    frame.pts = index
+    return frame
+
+
+def _read_back(picture: VideoFrame, height: int, width: int) -> Pixels:
+    result = picture.reformat(format="rgb24", threads=1).to_ndarray()
+    return np.ascontiguousarray(result[:height, :width], dtype=np.uint8)
 
 
 def _shape(context: VideoCodecContext, pixels: Pixels, codec: str) -> None:
@@ -111,11 +183,11 @@ def _shape(context: VideoCodecContext, pixels: Pixels, codec: str) -> None:
     context.pix_fmt = _PIXEL_FORMATS.get(codec, "yuv420p")
 
 
-def _even(pixels: Pixels) -> Pixels:
-    """Pixels with both sides even, the last row and column repeated where needed."""
-    height, width = pixels.shape[:2]
-    if height % 2 or width % 2:
-        pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+def _even(pixels: Pixels, smallest: int = 2) -> Pixels:
+    """Pixels with both sides even and no shorter, the last row and column repeated where needed."""
+    growth = [max(smallest - side, side % 2) for side in pixels.shape[:2]]
+    if any(growth):
+        pixels = np.pad(pixels, ((0, growth[0]), (0, growth[1]), (0, 0)), mode="edge")
     return np.ascontiguousarray(pixels)
 
 

@@ -15,6 +15,7 @@ from evidence.jpeg import (
     encode_jpeg,
     encode_like,
     estimate_quality,
+    mozjpeg_table,
     read_history,
     without_metadata,
 )
@@ -85,6 +86,14 @@ def test_foreign_tables_get_the_nearest_quality() -> None:
     assert 1 <= estimate_quality((with_noise,)) <= 100
     assert estimate_quality(((1,) * 64, (1,) * 64)) == 100
     assert estimate_quality(((255,) * 64,)) == 1
+
+
+def test_mozjpegs_table_is_one_for_all_colours_and_scales_as_libjpegs() -> None:
+    assert mozjpeg_table(50)[:8] == (16, 16, 16, 18, 25, 37, 56, 85)
+    assert mozjpeg_table(50)[-1] == 255  # 418, held to 8 bits
+    assert mozjpeg_table(75)[:4] == (8, 8, 8, 9)
+    assert mozjpeg_table(25)[:4] == (32, 32, 32, 36)
+    assert set(mozjpeg_table(100)) == {1}
 
 
 @pytest.mark.parametrize("cut", [0, 1, 2, 3, 20, 100, 160])

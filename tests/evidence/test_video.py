@@ -15,6 +15,7 @@ from evidence.errors import DamagedMedia, LimitExceeded, MediaError, OutputError
 from evidence.limits import DecodeLimits
 from evidence.medium import Coverage, Frame, Pixels, Sampling
 from evidence.video import h264_roundtrip, probe_video, read_frames, write_video
+from evidence.video_writer import CODECS, Codec, can_encode, roundtrip
 
 LIMITS = DecodeLimits()
 ALL = Sampling("all")
@@ -280,6 +281,31 @@ def test_odd_sides_are_written_even_and_h264_keeps_the_size(make_photo: object, 
     assert fine.shape == coarse.shape == odd.shape
     errors = [np.abs(passed.astype(int) - odd).mean() for passed in (fine, coarse)]
     assert errors[0] < 4 < errors[1]
+
+
+@pytest.mark.parametrize("codec", sorted(CODECS))
+@pytest.mark.parametrize("size", [(8, 8), (51, 67)])
+def test_a_picture_keeps_its_size_through_every_codec_and_loses_more_at_a_worse_rate(
+    make_photo: object, codec: str, size: tuple[int, int]
+) -> None:
+    photo = _photo_of(make_photo, *size)
+
+    fine, coarse = (roundtrip([photo], crf, codec)[0] for crf in (8, 50))
+
+    assert fine.shape == coarse.shape == photo.shape
+    errors = [np.abs(passed.astype(int) - photo).mean() for passed in (fine, coarse)]
+    assert errors[0] < 8  # grey levels; 4:2:0 alone costs most of them on a picture with so much colour
+    assert errors[0] < errors[1]
+
+
+def test_a_codec_that_this_ffmpeg_lacks_is_named(make_photo: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CODECS, "h265", Codec("libx999", "hevc"))
+    can_encode.cache_clear()
+    try:
+        with pytest.raises(OutputError, match="libx999"):
+            roundtrip([_photo_of(make_photo, 32, 32)], 30, "h265")
+    finally:
+        can_encode.cache_clear()
 
 
 def test_a_video_that_cannot_be_written_says_so(tmp_path: Path) -> None:

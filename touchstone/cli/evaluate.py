@@ -50,6 +50,9 @@ def evaluate(
             min=0.0, max=1.0, metavar="SHARE", help="Also the robustness grid, on this share of the data."
         ),
     ] = 0.0,
+    cells: Annotated[
+        str, typer.Option(metavar="PATTERN", help="Of the grid, only cells named so: 'JPEG*', 'as *'.")
+    ] = "*",
     resume: Annotated[
         Path | None,
         typer.Option(
@@ -69,7 +72,7 @@ def evaluate(
     """
     from detector.evaluate import tabulate
     from detector.readers import read
-    from detector.robustness import GRID, HARMLESS, Chain, chosen, measure
+    from detector.robustness import HARMLESS, Chain, cells_named, chosen, measure
     from detector.scoring import Scorer
     from exports.runtime import open_detector
     from touchstone.cli.scores import ScoreFile
@@ -80,6 +83,7 @@ def evaluate(
 
     settings = load_settings(model=model)
     given = (("resize", resize), ("JPEG", jpeg))
+    wanted = cells_named(cells)
     skipped = Skipped()
     entries = read(dataset, split=split, reals=reals, on_unlabelled=lambda error: skipped.add(dataset, error))
     entry = find_detector(settings)
@@ -108,17 +112,17 @@ def evaluate(
             )
         )
         part = chosen([item.entry for item in scored], grid)
-        cells = progress.add_task("grid", total=len(GRID) + len(HARMLESS), visible=bool(part))
+        gridded = progress.add_task("grid", total=len(wanted) + len(HARMLESS), visible=bool(part))
 
         def deliver(name: str, chain: Chain) -> list[Scored]:
             if not chain:
                 keys = {item.key for item in part}
                 return [item for item in scored if item.entry.key in keys]
-            progress.advance(cells)
+            progress.advance(gridded)
             steps = (*delivered, *chain)
             return list(scorer.score(part, delivered=steps, delivery=str(steps)))
 
-        robustness = measure(deliver, calibration) if part else None
+        robustness = measure(deliver, calibration, cells=wanted) if part else None
     if notebook is not None:
         notebook.close()
     found = tabulate(scored, calibration, by=lambda item: getattr(item, by) or item.generator)
@@ -211,6 +215,8 @@ def _show_grid(found: Robustness) -> None:
     for heading in ("", "AUC", "95 % interval", "TPR at 1 %", "ECE", "flips"):
         table.add_column(heading, justify="right" if heading else "left")
     for cell in found.cells:
+        if cell.note:
+            continue
         low, high = cell.auc_interval
         table.add_row(
             cell.name,
@@ -221,6 +227,9 @@ def _show_grid(found: Robustness) -> None:
             f"{cell.flips:.2%}",
         )
     console.print(table)
+    for cell in found.cells:
+        if cell.note:
+            console.print(f"Not measured: {cell.name}, since {cell.note}.", markup=False)
     console.print(
         f"{found.flipped:.2%} of the verdicts turn under {len(found.harmless)} harmless re-encodings."
     )
