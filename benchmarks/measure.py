@@ -1,8 +1,6 @@
 """Calibrate a detector on the "cal" twins and measure it on the "test" twins, along the scan path.
 
-Every picture is scored as `touchstone scan` scores it: the exported graph in ONNX Runtime, tiles at
-native size. Real and fake are delivered alike, in four ways: as forged, after JPEG of quality 75, after a
-resize to 0.75 of the sides, and as an H.264 frame.
+How pictures are delivered and scored is told by `exports/calibrating.py`.
 """
 
 from __future__ import annotations
@@ -14,36 +12,21 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from detector.aggregate import parts
-from detector.attribution import FamilyReading, calibrate_families, picture_families
-from detector.calibrate import Sample, calibrate, fit_part_margin
-from detector.corrupt import Step, apply
 from detector.evaluate import Evaluation, Row, tabulate
 from detector.lint import lint
-from detector.naming import has_maker
 from detector.readers import MANIFEST, Entry, read
-from detector.scoring import Scored
-from detector.site import real_margin
 from detector.thresholds import Calibration
-from detector.tiles import choose, cut, plan
 from evidence.digest import sha256_file
-from evidence.image import decode_image
+from exports.calibrating import DELIVERIES, Reading, calibrated, readings
 from exports.registry import ModelEntry
 from exports.runtime import Detector, family_names, open_detector
 from generators.data.shards import load
 from generators.systems.reconstruction import HELD_OUT_FAMILIES
 from worker.settings import load_settings
 
-DELIVERIES: dict[str, tuple[Step, ...]] = {
-    "as delivered": (),
-    "JPEG quality 75": (Step("jpeg", {"quality": 75}),),
-    "resized to 0.75": (Step("resize", {"factor": 0.75, "kernel": "area"}),),
-    "H.264 frame, CRF 23": (Step("video", {"crf": 23}),),
-}
 # Pictures a set adds to calibration besides the reals that have twins.
 MORE_REALS = {"faces-lfw": 150, "faces-celeba": 150, "captions": 40}
 GROUPS = (
@@ -83,52 +66,16 @@ class Measured:
     manifest_sha256: str
 
 
-@dataclass(frozen=True)
-class Reading:
-    """One picture under one delivery: what `image_logit` is made of, and its calibration bucket."""
-
-    entry: Entry
-    delivery: str
-    whole: float
-    part: float
-    short_side: int
-    quality: int
-    families: tuple[float, ...] | None = None
-
-    def scored(self, margin: float) -> Scored:
-        """The reading with its logit, as `evaluate` takes it."""
-        logit = float(np.logaddexp(self.whole, self.part - margin))
-        return Scored(self.entry, logit, self.short_side, self.quality, families=self.families)
-
-
 def measure(model: ModelEntry, twins: Path) -> Measured:
     """Calibrate on the split "cal", measure on "test"; takes minutes on two cores."""
     session = open_detector(model)
-    tiles = load_settings().tiles_per_image
     paired = read(twins, split="cal")
     with tempfile.TemporaryDirectory() as scratch:
         reals = [*paired, *_more_reals(Path(scratch), {entry.key for entry in paired})]
-        cal = _read(session, reals, tuple(DELIVERIES), tiles)
-    test = _read(session, read(twins, split="test"), tuple(DELIVERIES), tiles)
-    real = [reading for reading in cal if reading.entry.label == "real"]
-    margin = fit_part_margin([r.whole for r in real], [r.part for r in real], np.zeros(len(real)))
-    scored = [reading.scored(margin) for reading in cal]
-    calibration = calibrate(
-        Sample(
-            [s.logit for s in scored],
-            [float(s.entry.label == "fake") for s in scored],
-            [reading.short_side for reading in cal],
-            [s.quality for s in scored],
-            [reading.delivery for reading in cal],
-        ),
-        measured_on=f"{len({r.entry.key for r in real})} photographs and faces not trained on, each "
-        f"delivered in {len(DELIVERIES)} ways",
-        part_margin=margin,
-    )
-    calibration = replace(calibration, real_margin=_middle(cal, margin, calibration))
-    names = family_names(model)
-    if names:
-        calibration = replace(calibration, families=_reading(cal, names))
+        cal = _read(session, reals)
+    test = _read(session, read(twins, split="test"))
+    calibration = calibrated(cal, family_names(model))
+    margin = calibration.part_margin
     tables = {
         name: tabulate([r.scored(margin) for r in test if r.delivery == name], calibration)
         for name in DELIVERIES
@@ -163,22 +110,10 @@ def _more_reals(folder: Path, paired: set[str]) -> list[Entry]:
     return found
 
 
-def _read(
-    session: Detector, entries: Sequence[Entry], deliveries: Sequence[str], tiles: int
-) -> list[Reading]:
-    """Score every entry under every delivery, each file decoded once."""
-    found = []
-    for entry in track(entries, "pictures", console=Console(stderr=True), transient=True):
-        info, pixels = decode_image(entry.path)
-        for delivery in deliveries:
-            changed = apply(pixels, DELIVERIES[delivery])
-            cover = plan(*changed.shape[:2])
-            logits, maps, made = session.run(cut(changed, choose(changed, cover, tiles)))
-            whole, part = parts(logits, maps)
-            families = None if made is None else tuple(picture_families(logits, made).tolist())
-            quality = 75 if delivery == "JPEG quality 75" else info.jpeg.quality if info.jpeg else 100
-            found.append(Reading(entry, delivery, whole, part, min(changed.shape[:2]), quality, families))
-    return found
+def _read(session: Detector, entries: Sequence[Entry]) -> list[Reading]:
+    """Every entry under every delivery, counted at the terminal."""
+    seen = track(entries, "pictures", console=Console(stderr=True), transient=True)
+    return readings(session, seen, load_settings().tiles_per_image)
 
 
 def _metrics(
@@ -223,23 +158,6 @@ def _plain(row: Row) -> dict[str, Any]:
         "real_accuracy": round(row.real_accuracy, 4),
         "fake_accuracy": round(row.fake_accuracy, 4),
     }
-
-
-def _middle(cal: Sequence[Reading], margin: float, calibration: Calibration) -> float:
-    """Where the reals lie as they were delivered: a site's own photographs are held against them."""
-    delivered = [r.scored(margin) for r in cal if r.entry.label == "real" and r.delivery == "as delivered"]
-    return real_margin(calibration, delivered)
-
-
-def _reading(cal: Sequence[Reading], families: tuple[str, ...]) -> FamilyReading:
-    """How family logits are read, from every delivery of the forgeries that a generator made."""
-    made = [r for r in cal if r.families and has_maker(r.entry)]
-    return calibrate_families(
-        np.array([r.families for r in made], np.float64),
-        [families.index(r.entry.family) if r.entry.family in families else -1 for r in made],
-        families,
-        deliveries=[r.delivery for r in made],
-    )
 
 
 def _named(table: Evaluation) -> dict[str, Any]:

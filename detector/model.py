@@ -11,7 +11,7 @@ steps of 8.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from detector.backbone import Backbone, BackboneConfig
 from detector.heads import Heads
 from detector.stems import ResidualStem
-from evidence.errors import ModelNotFound
+from evidence.errors import ConfigMismatch, ModelNotFound
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,28 @@ def load(path: Path) -> FakeDetector:
     model = FakeDetector(DetectorConfig.from_dict(saved["config"]))
     model.load_state_dict(saved["weights"])
     return model.eval()
+
+
+def inherit(model: FakeDetector, path: Path) -> None:
+    """Give `model` the weights of the detector in `path`; families it did not know keep their own.
+
+    Raises ModelNotFound where there is none, ConfigMismatch for one of another build.
+    """
+    parent = load(path)
+    mine, theirs = model.config.families, parent.config.families
+    if replace(parent.config, families=mine) != model.config:
+        raise ConfigMismatch(
+            f"The detector in {path} is built otherwise than the one to be trained.",
+            "Start from a detector of the same configuration.",
+        )
+    weights = parent.state_dict()
+    known = [(mine.index(name), theirs.index(name)) for name in theirs if name in mine]
+    for name, own in model.state_dict().items():
+        if name.startswith("heads.family."):
+            for to, place in known:
+                own[to] = weights[name][place]
+        else:
+            own.copy_(weights[name])
 
 
 def _trunk(fields: dict[str, Any]) -> BackboneConfig:

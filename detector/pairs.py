@@ -53,6 +53,8 @@ class PairConfig:
     blended: float = 0.1  # twins mixed with up to 40 % of the real picture
     on_grid: float = 0.6  # crops that keep the grid of the last JPEG
     left_out: tuple[str, ...] = ()  # families that training never sees
+    favoured: str = ""  # a source that `favoured_share` of the pairs are drawn from
+    favoured_share: float = 0.3
     cache_bytes: int = 5 * 1024**3  # of decoded pictures, in each worker
 
 
@@ -111,7 +113,9 @@ class Pairs(IterableDataset[PairBatch]):
 
         `ripe` is the share of pairs that are drawn from the full distribution; the others are clean.
         """
-        twin = _draw(rng, self._sources)
+        favoured = self.config.favoured
+        often = bool(favoured) and rng.random() < self.config.favoured_share
+        twin = _draw(rng, {favoured: self._sources[favoured]} if often else self._sources)
         real, fake = self._picture(self.twins[twin].path), self._picture(twin.path)
         if real.shape != fake.shape:
             raise DataError(

@@ -23,7 +23,7 @@ from detector.corrupt import NONE
 from detector.losses import losses
 from detector.masking import kept_patches, without_frequencies, without_patches
 from detector.metrics import auc
-from detector.model import PRESETS, DetectorConfig, FakeDetector, save
+from detector.model import PRESETS, DetectorConfig, FakeDetector, inherit, save
 from detector.pairs import PairBatch, PairConfig, Pairs, loader
 from detector.readers import MANIFEST
 from evidence.digest import sha256_file
@@ -104,16 +104,18 @@ def train_detector(
     budget_minutes: float | None = None,
     seed: int = 0,
     resume: bool = False,
+    start: Path | None = None,
     workers: int = 1,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> DetectorRecord:
     """Train on the pairs of a forge folder; `out` gets detector.pt, record.json, log.jsonl, checkpoint.pt.
 
-    Ends after `config.total_crops` or `budget_minutes` (over all sittings), whichever comes first, or at
-    Ctrl-C with everything saved. Raises DataError without aligned pairs, ConfigMismatch on a resume with
-    another configuration, Diverged on a loss that is not finite.
+    `start` is the folder of a run whose weights this one begins with. Ends after `config.total_crops` or
+    `budget_minutes` (over all sittings), whichever comes first, or at Ctrl-C with everything saved. Raises
+    DataError without aligned pairs, ConfigMismatch on a resume with another configuration, Diverged on a
+    loss that is not finite.
     """
-    run = _Run(twins, out, config or TrainConfig(), Budget(budget_minutes), seed, resume=resume)
+    run = _Run(twins, out, config or TrainConfig(), Budget(budget_minutes), seed, start, resume=resume)
     with stop_on_signal() as wish:
         for batch in loader(run.pairs, workers=workers):
             run.step(batch)
@@ -132,13 +134,23 @@ class _Run:
     """One training run: networks, optimiser, clocks and the folder they are kept in."""
 
     def __init__(
-        self, twins: Path, out: Path, config: TrainConfig, budget: Budget, seed: int, *, resume: bool
+        self,
+        twins: Path,
+        out: Path,
+        config: TrainConfig,
+        budget: Budget,
+        seed: int,
+        start: Path | None,
+        *,
+        resume: bool,
     ) -> None:
         manifest = twins / MANIFEST
         if not manifest.is_file():
             raise DataError(f"There is no {MANIFEST} in {twins}.", "Give a folder that the forge made.")
         self.out, self.config, self.budget, self.seed = out, config, budget, seed
         self.data_sha256 = {MANIFEST: sha256_file(manifest)}
+        if start is not None:
+            self.data_sha256["start"] = sha256_file(start / WEIGHTS)
         settled = json.loads(
             json.dumps({"config": asdict(config), "seed": seed, "data_sha256": self.data_sha256})
         )
@@ -148,6 +160,8 @@ class _Run:
         families = Pairs(twins, config.pairs, seed=seed).families
         self.network = replace(config.model, families=families)
         self.model = FakeDetector(self.network).to(self.device).to(memory_format=torch.channels_last)
+        if start is not None:
+            inherit(self.model, start / WEIGHTS)
         self.average = MovingAverage(self.model, config.half_life_crops)
         self.optimiser = torch.optim.AdamW(
             _groups(self.model, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.99)

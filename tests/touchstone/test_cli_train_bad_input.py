@@ -176,3 +176,16 @@ def test_a_full_disk_ends_in_a_line_and_leaves_the_checkpoint(
     assert "No space left on device" in ran.err
     assert Path("run/checkpoint.pt").read_bytes() == before
     assert touchstone(*asked, "--out", "run", "--resume").code == 0
+
+
+def test_a_new_family_needs_all_that_it_is_learned_from(touchstone: Touchstone, tmp_path: Path) -> None:
+    def learn(*more: object) -> Ran:
+        return touchstone("train", "detector", "--add", tmp_path, "--out", "learned", *more)
+
+    refused(learn(), "--add SET, --start RUN, --data TWINS, --to DIR")
+    whole = ("--data", tmp_path, "--to", "models", "--start")
+    refused(learn(*whole, "learned"), "--out is the run that is started from")
+    refused(learn(*whole, tmp_path), "holds no labelled picture")
+    refused(touchstone("train", "dcgan", "--add", tmp_path), "It is for the detector")
+    ran = learn(*whole, tmp_path, "--dry-run", "--set", "total_crops=99")
+    assert json.loads(ran.out)["settled"]["total_crops"] == 99

@@ -48,11 +48,26 @@ def train(
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override a field; repeatable.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the configuration and stop.")] = False,
+    add: Annotated[
+        Path | None,
+        typer.Option(metavar="SET", help="For the detector: new forgeries to learn, 30 or more."),
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="With --add: the run that knows the twins in --data.")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="With --add: publish in this models folder.")
+    ] = None,
 ) -> None:
     """Train a generator or the detector.
 
+    With --add the detector of the run --start learns a new family beside the twins in --data. It is
+    calibrated, held against the detector in service and, when every gate holds, published in --to as the
+    default one; exit code 1 when one does not.
+
     Examples: `touchstone train dcgan --budget-minutes 20` · `touchstone train detector --data twins/ --set
-    learning_rate=1e-3`
+    learning_rate=1e-3` · `touchstone train detector --data twins/ --start runs/detector --add new-fakes/ --to
+    models/ --out runs/learned`
     """
     options = TrainOptions(
         system=system,
@@ -64,6 +79,10 @@ def train(
         resume=resume,
         overrides=dict(_assignment(text) for text in settings or ()),
     )
+    if add is not None or start is not None or to is not None:
+        from touchstone.cli.learning import learn
+
+        raise typer.Exit(learn(options, add, start, to, dry_run=dry_run))
     plan, run = (_plan_detector, _run_detector) if system == DETECTOR else (_plan_system, _run_system)
     with train_extra("train"):
         if dry_run:
@@ -115,7 +134,7 @@ def _run_system(options: TrainOptions) -> str:
         options.system,
         **_asked(options),
         resume=options.resume,
-        on_progress=lambda p: _tell(
+        on_progress=lambda p: tell(
             p.images_seen, p.seconds_left, p.losses, p.notice or f"{p.images_per_second:.0f}/s"
         ),
     ).stopped
@@ -130,7 +149,7 @@ def _plan_detector(options: TrainOptions) -> dict[str, Any]:
     """The settled configuration of the detector's run."""
     names = ("system", "preset", "data", "budget_minutes", "seed")
     asked = {name: getattr(options, name) for name in names}
-    return {**asked, "settled": dataclasses.asdict(_detector_config(options))}
+    return {**asked, "settled": dataclasses.asdict(detector_config(options))}
 
 
 def _run_detector(options: TrainOptions) -> str:
@@ -142,15 +161,16 @@ def _run_detector(options: TrainOptions) -> str:
     return train_detector(
         Path(options.data),
         options.out,
-        config=_detector_config(options),
+        config=detector_config(options),
         budget_minutes=options.budget_minutes,
         seed=options.seed,
         resume=options.resume,
-        on_progress=lambda p: _tell(p.crops_seen, p.left_seconds, p.losses, f"auc {p.auc:.4f}"),
+        on_progress=lambda p: tell(p.crops_seen, p.left_seconds, p.losses, f"auc {p.auc:.4f}"),
     ).stopped
 
 
-def _detector_config(options: TrainOptions) -> TrainConfig:
+def detector_config(options: TrainOptions, config: TrainConfig | None = None) -> TrainConfig:
+    """The settled configuration: `config`, or else the shipped one, with what was overridden."""
     from detector.train import TrainConfig
 
     if options.preset != DETECTOR_PRESET:
@@ -158,7 +178,7 @@ def _detector_config(options: TrainOptions) -> TrainConfig:
             f"The detector has no preset {options.preset!r}.",
             f"It has {DETECTOR_PRESET!r} alone; change its fields with --set.",
         )
-    config = TrainConfig()
+    config = config or TrainConfig()
     for name, text in options.overrides.items():
         config = _with(config, name.split("."), text)
     return config
@@ -199,7 +219,7 @@ def _parsed(name: str, now: Any, text: str) -> Any:
     return value
 
 
-def _tell(seen: int, seconds_left: float, losses: dict[str, float], notice: str) -> None:
+def tell(seen: int, seconds_left: float, losses: dict[str, float], notice: str) -> None:
     """One line on standard error for each piece of news of a run."""
     shown = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
     line = f"{seen:>10,} seen  {seconds_left / 60:6.1f} min left  {shown}  {notice}"
