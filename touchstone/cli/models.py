@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from touchstone.cli import site
+from touchstone.cli import diff, site
 from touchstone.cli.guard import SOME_FAILED
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ group = typer.Typer()
 def register(app: typer.Typer) -> None:
     """Add the group to `app`."""
     site.register(group)
+    diff.register(group)
     app.add_typer(group, name="models")
 
 

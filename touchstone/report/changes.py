@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from evidence.verdict import Report
 from touchstone.report.parquet import TableFile
 from touchstone.report.sink import Sink
 from touchstone.rescanning import Plain, by, jobs_of, rows_of
@@ -61,19 +62,12 @@ def compared(store: JobStore, job: Job) -> Iterator[Change]:
     for item, row in rows_of(store, job):
         old = before.get(row["media"]["sha256"])
         if old is not None:
-            new = _short(row)
-            yield Change(
-                str(row["media"]["path"]),
-                item.client_ref,
-                row["media"]["sha256"],
-                old["verdict"],
-                new["verdict"],
-                old["fake_probability"],
-                new["fake_probability"],
-                old["model"],
-                new["model"],
-                new["reason"],
-            )
+            yield _change(old, row, item.client_ref)
+
+
+def between(before: Report, after: Report) -> Change:
+    """What another detector says of the same medium."""
+    return _change(_short(before.to_dict()), after.to_dict())
 
 
 def write_changes(
@@ -147,6 +141,23 @@ def _short(row: Plain) -> Plain:
         "model": str(row["engine"].get("detector", "")),
         "reason": "" if row["verdict"] else str(reason.get("code", "")),
     }
+
+
+def _change(old: Plain, row: Plain, client_ref: str = "") -> Change:
+    """From what is compared of a report to a later one."""
+    new, media = _short(row), row["media"]
+    return Change(
+        path=str(media["path"]),
+        client_ref=client_ref,
+        sha256=media["sha256"] or "",
+        before=old["verdict"],
+        after=new["verdict"],
+        fake_probability_before=old["fake_probability"],
+        fake_probability_after=new["fake_probability"],
+        model_before=old["model"],
+        model_after=new["model"],
+        reason=new["reason"],
+    )
 
 
 def _line(cells: tuple[object, ...]) -> str:
