@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -23,17 +23,14 @@ from evidence.errors import DataError, MediaError, UsageError
 from evidence.limits import DecodeLimits
 from evidence.medium import Pixels
 from evidence.source import read_media
-from exports.conditions import angle, any_caption, caption_tokens, class_index, expression
-from exports.editing import Box, Edited, Mask, edit
+from exports.chance import ANYTHING, Wish, drawn_conditions, drawn_hole
+from exports.editing import Box, Edited, edit
 from exports.manifest import Folder, Row
 from exports.registry import ModelEntry
 from exports.runtime import GeneratorSession
 from exports.sampling import drawn, drawn_inputs
-from exports.slots import Feeds, Slot, slot_of, slots_of
-from generators.delivery import Delivery, deliver, png, soft_region
-from generators.expressions import EXPRESSIONS
-
-STRIP = 0.25  # the share of a picture that an outpainted twin has made anew, on one side
+from exports.slots import slot_of, slots_of
+from generators.delivery import Delivery, deliver, png
 
 # Told of each forgery by its row; its pixels if it was made now, None if an earlier run left it.
 OnFile = Callable[[Row, Pixels | None], None]
@@ -83,6 +80,12 @@ def reals_in(folder: Path, count: int | None = None) -> list[Real]:
     ]
 
 
+def rng_at(seed: int, stem: str, role: str) -> np.random.Generator:
+    """Numbers that a seed, a picture's name and what they are for decide."""
+    digest = hashlib.sha256(f"{seed}:{stem}:{role}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "big"))
+
+
 def forge(
     reals: Sequence[Real],
     entries: Sequence[ModelEntry],
@@ -125,23 +128,27 @@ def forge(
 class Forger:
     """A generator and what it makes of a real, with conditions and holes drawn from (seed, name)."""
 
-    def __init__(self, session: GeneratorSession, seed: int, find_face: FindFace | None = None) -> None:
-        self.session, self.seed, self.find_face = session, seed, find_face
+    def __init__(
+        self,
+        session: GeneratorSession,
+        seed: int,
+        find_face: FindFace | None = None,
+        wish: Wish = ANYTHING,
+    ) -> None:
+        self.session, self.seed, self.find_face, self.wish = session, seed, find_face, wish
         self.slots = slots_of(session)
         self.image = slot_of(self.slots, "image")
 
     def __call__(self, stem: str, pixels: Pixels) -> tuple[Edited, Row]:
         """The forgery of the real of that name, in its size, and what the generator was asked for."""
-        rng = _rng(self.seed, stem, self.session.entry.name)
-        words, feeds = _drawn_conditions(rng, self.slots)
+        rng = rng_at(self.seed, stem, self.session.entry.name)
+        words, feeds = drawn_conditions(rng, self.slots, self.wish)
         if self.image is None:
             number = int(rng.integers(2**31))
             (sample,) = drawn(self.session, iter([drawn_inputs(self.slots, self.seed, number) | feeds]))
             return Edited(_covering(sample, *pixels.shape[:2])), {"index": number, **words}
-        mask, box = None, None
-        if slot_of(self.slots, "mask") is not None:
-            mask = _strip(rng, pixels) if self.session.entry.task == "outpainting" else _hole(rng, pixels)
-        elif not self.image.free and self.find_face is not None:
+        mask, box = drawn_hole(rng, self.slots, self.session.entry.task, pixels, self.wish), None
+        if mask is None and not self.image.free and self.find_face is not None:
             box = self.find_face(pixels)
         return edit(self.session, pixels, feeds, seed=self.seed, mask=mask, box=box), words
 
@@ -215,7 +222,7 @@ def _common(real: Real, delivery: Delivery, seed: int) -> Row:
 
 def _delivered(real: Real, seed: int, limits: DecodeLimits | None) -> Delivery:
     published = read_media(real.path, limits or DecodeLimits())
-    return deliver(published, None, _rng(seed, real.stem, "crop"), limits)
+    return deliver(published, None, rng_at(seed, real.stem, "crop"), limits)
 
 
 def _there(folder: Folder, name: str, model: str) -> Row | None:
@@ -223,41 +230,6 @@ def _there(folder: Folder, name: str, model: str) -> Row | None:
     rows = (folder.rows.get(f"{name}.{extension}", {}) for extension in ("jpg", "png"))
     made = (row for row in rows if row.get("model_sha256") == model)
     return next((row for row in made if (folder.path / row["path"]).is_file()), None)
-
-
-def _drawn_conditions(rng: np.random.Generator, slots: dict[str, Slot]) -> tuple[Row, Feeds]:
-    """A class, a caption, an expression, an angle: at random what the generator can be asked for."""
-    words: dict[str, Any] = {}
-    feeds: Feeds = {}
-    for slot in slots.values():
-        if slot.role == "label":
-            words["class"] = str(rng.choice(slot.names))
-            feeds[slot.name] = class_index(slot, words["class"])
-        elif slot.role == "tokens":
-            words["caption"] = any_caption(slot, rng)
-            feeds[slot.name] = caption_tokens(slot, words["caption"])
-        elif slot.role == "units":
-            fitting = [name for name, units in EXPRESSIONS.items() if units and units.keys() <= {*slot.names}]
-            words["expression"] = str(rng.choice(fitting))
-            feeds[slot.name] = expression(slot, words["expression"])
-        elif slot.role == "yaw":
-            words["yaw"] = round(float(rng.uniform(slot.low, slot.high)), 1)
-            feeds[slot.name] = angle(slot, words["yaw"])
-    return words, feeds
-
-
-def _hole(rng: np.random.Generator, pixels: Pixels) -> Mask:
-    return soft_region(rng, *pixels.shape[:2]) >= 0.5
-
-
-def _strip(rng: np.random.Generator, pixels: Pixels) -> Mask:
-    """A quarter of the picture at one of its sides: outpainted to the size it had."""
-    height, width = pixels.shape[:2]
-    upright, from_end = rng.random(2) < 0.5
-    length = width if upright else height
-    near = np.arange(length) < max(1, round(STRIP * length))
-    line = near[::-1] if from_end else near
-    return np.broadcast_to(line[None, :] if upright else line[:, None], (height, width))
 
 
 def _covering(sample: Pixels, height: int, width: int) -> Pixels:
@@ -268,8 +240,3 @@ def _covering(sample: Pixels, height: int, width: int) -> Pixels:
     large = cv2.resize(sample, size, interpolation=how)
     top, left = (large.shape[0] - height) // 2, (large.shape[1] - width) // 2
     return np.ascontiguousarray(large[top : top + height, left : left + width])
-
-
-def _rng(seed: int, stem: str, role: str) -> np.random.Generator:
-    digest = hashlib.sha256(f"{seed}:{stem}:{role}".encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:8], "big"))

@@ -18,6 +18,7 @@ from evidence.medium import JpegHistory, Pixels
 
 # Crops keep the grid of the real's JPEG, of its halved chroma as well; decoders work on its multiples.
 GRID = 16
+AREA = (0.1, 0.5)  # the share of a picture that is forged where a region of it is
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,23 @@ def deliver(
     return Delivery(pixels, history, data, as_published=False)
 
 
-def soft_region(rng: np.random.Generator, height: int, width: int) -> NDArray[np.float32]:
-    """A soft-edged ellipse or rectangle over 10 to 50 % of the area: weights (H, W) of the forgery."""
-    area = rng.uniform(0.1, 0.5) * height * width
+def central_square(picture: Pixels, size: int, centre: float = 1.0) -> Pixels:
+    """The central square of a picture (H, W, C), `centre` of its shorter side, at `size` pixels a side."""
+    height, width, channels = picture.shape
+    side = round(min(height, width) * centre)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = picture[top : top + side, left : left + side]
+    if side != size:
+        how = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
+        square = cv2.resize(square, (size, size), interpolation=how)
+    return np.ascontiguousarray(square).reshape(size, size, channels)
+
+
+def soft_region(
+    rng: np.random.Generator, height: int, width: int, *, share: tuple[float, float] = AREA
+) -> NDArray[np.float32]:
+    """A soft-edged ellipse or rectangle over a share of the area: weights (H, W) of the forgery."""
+    area = rng.uniform(*share) * height * width
     ellipse = rng.random() < 0.5
     # An ellipse fills pi/4 of its box; the box keeps within the picture, so wide areas stay near its shape.
     box = area / (np.pi / 4 if ellipse else 1.0)

@@ -28,22 +28,23 @@ def settle(fake: Pixels, real: Pixels, sigma: float = SIGMA) -> Pixels:
     shape and place.
     """
     # Tones first, so that little is left for the low frequencies to mend, and again for what they moved.
-    settled = _toned(fake.astype(np.float32), real)
-    settled = _toned(settled + _low(real.astype(np.float32) - settled, sigma), real)
+    settled = toned(fake.astype(np.float32), real)
+    settled = toned(settled + _low(real.astype(np.float32) - settled, sigma), real)
     flat = _flat(real)
     settled[flat] = real[flat]
     result: Pixels = np.clip(np.rint(settled), 0, 255).astype(np.uint8)
     return result
 
 
+def toned(values: NDArray[np.float32], real: Pixels) -> NDArray[np.float32]:
+    """`values` (H, W, C) with the tonal distribution of `real` in each channel, by a monotone curve."""
+    channels = [_matched(values[..., channel], real[..., channel]) for channel in range(real.shape[2])]
+    return np.stack(channels, axis=2)
+
+
 def _low(difference: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     smooth: NDArray[np.float32] = cv2.GaussianBlur(difference, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
     return smooth
-
-
-def _toned(values: NDArray[np.float32], real: Pixels) -> NDArray[np.float32]:
-    channels = [_matched(values[..., channel], real[..., channel]) for channel in range(real.shape[2])]
-    return np.stack(channels, axis=2)
 
 
 def _matched(values: NDArray[np.float32], reference: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -15,23 +15,26 @@ from typing import Any
 import cv2
 import numpy as np
 
-from detector.corrupt import Step, apply, apply_mask
+from detector.corrupt import Step
 from detector.operations import KERNELS
-from detector.treatments import TREATMENTS, draw_writing, treat
+from detector.treatments import TREATMENTS, treat
 from evidence.errors import DataError
-from evidence.jpeg import encode_jpeg, read_history
-from evidence.medium import JpegHistory, Pixels
+from evidence.medium import Pixels
 from exports.editing import Box, Edited, edit
 from exports.forging import Forger
 from exports.registry import ModelEntry, registry
 from exports.runtime import GeneratorSession
-from generators.data.memory import CENTRE, decode, fitted
+from generators.data.memory import decode, fitted
 from generators.data.pairs import CAMVID
-from generators.delivery import Delivery, blended, deliver, soft_region
+from generators.data.shards import CENTRE
+from generators.delivery import Delivery, deliver
 from generators.forge import Forged, ForgeOptions, Order, Rebuilding
 from generators.settle import SIGMA, settle
 from generators.twins import Family, Member
 from testsets.selfblend import self_blend
+from testsets.splices import splice
+from testsets.suite import generators_in, side_of
+from testsets.treated import Treated, drawn_writing, treated
 
 Rng = np.random.Generator
 
@@ -40,31 +43,11 @@ STREETS = "street"  # a photograph of a pair, at the size of the generator that 
 STREET_SIDE = 128
 SHEET = 128  # a sheet of small faces is about so wide
 _ALONE = 0.4  # of the squares are one face enlarged, the others a sheet at native size
-_LOSSLESS = 0.15  # of what is no published file any more is written as PNG
 
 SELF_BLENDED = Member("self-blended", "self-blended", "", kind="self-blended")
 SPLICED = Member("splice", "splice", "", kind="splice")
 _SAMPLED = ("noise", "caption")
 _SETTLED = ("translation",)
-
-
-@dataclass(frozen=True)
-class Treated(Delivery):
-    """A real that is changed after the forger saw it, as every forgery of it will be."""
-
-    chain: tuple[Step, ...] = ()
-
-    @property
-    def size(self) -> tuple[int, int]:
-        height, width = apply_mask(np.zeros(self.pixels.shape[:2], np.uint8), self.chain).shape
-        return width, height
-
-    def place(self, mask: Pixels) -> Pixels:
-        placed = apply_mask(mask, self.chain)
-        return np.where(placed >= 128, np.uint8(255), np.uint8(0))
-
-    def encode(self, pixels: Pixels) -> bytes:
-        return super().encode(apply(pixels, self.chain))
 
 
 @dataclass
@@ -96,7 +79,7 @@ class Suite:
         if member.kind == "self-blended":
             return Forged(*self_blend(real, order.item.meta["p5"], rng))
         if member.kind == "splice":
-            return _spliced(real, order.item.meta["donor"], rng)
+            return Forged(*splice(real, decode(order.item.meta["donor"], "donor"), rng))
         if order.treatment.startswith(SQUARES):
             return Forged(self._cells(order, member, real))
         if order.treatment == STREETS:
@@ -135,11 +118,10 @@ def suite_members(*folders: Path) -> dict[Member, int]:
 
     The reconstruction family is not among them: its decoders come from their runs.
     """
-    newest = {entry.name: entry for entry in registry(*folders).of_kind("generator")}
     return {
-        _member(entry): side
-        for entry in newest.values()
-        if entry.task != "reconstruction" and (side := _side(entry)) is not None
+        _member(entry): side_of(entry) or 0
+        for entry in generators_in(registry(*folders))
+        if entry.task != "reconstruction"
     }
 
 
@@ -149,22 +131,9 @@ def _member(entry: ModelEntry) -> Member:
     return Member(entry.name, system, entry.tags.get("upsampler", ""), kind=kind)
 
 
-def _side(entry: ModelEntry) -> int | None:
-    """The side of what a generator makes, 0 where it is free, None where it makes no colour picture."""
-    shape = next(iter(entry.outputs))["shape"]
-    if len(shape) != 4 or shape[1] != 3:
-        return None
-    return shape[2] if isinstance(shape[2], int) else 0
-
-
 def _written(pixels: Pixels, chain: tuple[Step, ...], rng: Rng) -> Treated:
     """A treated real, as a JPEG of drawn quality and sampling or, at times, as PNG."""
-    history: JpegHistory | None = None
-    quality, sampling = draw_writing(rng)
-    if rng.random() >= _LOSSLESS:
-        history = read_history(encode_jpeg(np.zeros((16, 16, 3), np.uint8), quality, sampling))
-    unwritten = Treated(pixels, history, b"", as_published=False, chain=chain)
-    return Treated(pixels, history, unwritten.encode(pixels), as_published=False, chain=chain)
+    return treated(pixels, chain, drawn_writing(rng).history)
 
 
 def _squares(order: Order, side: int, rng: Rng) -> tuple[Pixels, tuple[Step, ...]]:
@@ -209,19 +178,3 @@ def _face_of(order: Order) -> Any:
         return (pixels.shape[1] - side) // 2, (pixels.shape[0] - side) // 2, side, side
 
     return find
-
-
-def _spliced(real: Pixels, donor: bytes, rng: Rng) -> Forged:
-    """A region of another photograph, scaled or not, in the place of the real's own."""
-    height, width = real.shape[:2]
-    other = decode(donor, "donor")
-    if rng.random() < 0.5:
-        step = {"factor": float(rng.uniform(0.6, 1.6)), "kernel": str(rng.choice(KERNELS))}
-        other = apply(other, (Step("resize", step),))
-    spare = [have - wanted for have, wanted in zip(other.shape, real.shape, strict=True)][:2]
-    other = np.pad(other, [*((0, max(0, -room)) for room in spare), (0, 0)], mode="symmetric")
-    top, left = (int(rng.integers(max(0, room) + 1)) for room in spare)
-    alpha = soft_region(rng, height, width)
-    if rng.random() < 0.4:
-        alpha = (alpha >= 0.5).astype(np.float32)
-    return Forged(blended(real, other[top : top + height, left : left + width], alpha), alpha >= 0.5)

@@ -22,11 +22,11 @@ from evidence.image import decode_image
 from evidence.medium import Pixels
 from generators.contract import Batch
 from generators.data import shards
+from generators.data.shards import CENTRE
+from generators.delivery import central_square
 
 Fit = Literal["square", "crop"]
 
-# The share of the central square that is kept: LFW shows the face at 95 of 250 pixels, CelebA at 60 of 89.
-CENTRE = {"faces-lfw": 0.6, "faces-celeba": 0.8}
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
@@ -234,11 +234,4 @@ def fitted(picture: Pixels, size: int, fit: Fit, centre: float = 1.0) -> Pixels:
     """The central square of a picture (H, W, C) at `size` pixels a side; with crops, the picture whole."""
     if fit == "crop":
         return picture
-    height, width, channels = picture.shape
-    side = round(min(height, width) * centre)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = picture[top : top + side, left : left + side]
-    if side != size:
-        how = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
-        square = cv2.resize(square, (size, size), interpolation=how)
-    return np.ascontiguousarray(square).reshape(size, size, channels)
+    return central_square(picture, size, centre)

@@ -46,6 +46,8 @@ _FILES: dict[str, tuple[str, ...]] = {
 }
 
 NAMES = tuple(_FILES)
+# The share of the central square that shows the face: at 95 of 250 pixels in LFW, at 60 of 89 in CelebA.
+CENTRE = {"faces-lfw": 0.6, "faces-celeba": 0.8}
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def lint(
             on_failed=lambda item, error: skipped.add(item.key, error),
         )
     if card is not None:
-        write_lint(card, report, _DOUBLES, limit=limit, dataset=dataset.resolve().name)
+        write_lint(card, report, DOUBLES, limit=limit, dataset=dataset.resolve().name)
     if json:
         print(json_module.dumps({**report.to_dict(), "left_out": skipped.count}, indent=2))
     else:
@@ -69,7 +69,7 @@ def lint(
 
 
 # What is in two places at once: where the report has it, what it is, how to mend it.
-_DOUBLES = (
+DOUBLES = (
     (
         "duplicates_across_splits",
         "Files with the same bytes in two splits",
@@ -105,7 +105,7 @@ def _show(report: LintReport, limit: float) -> None:
         low, high = probe.interval
         table.add_row(probe.name, f"{probe.auc:.3f}", f"{low:.3f}-{high:.3f}", word, probe.advice)
     console.print(table)
-    for part, name, mend in _DOUBLES:
+    for part, name, mend in DOUBLES:
         found = getattr(report, part)
         if found:
             console.print(f"{name}: {len(found)}, such as {found[0]}. {mend}", markup=False)

@@ -1,0 +1,57 @@
+"""`touchstone testset`: a newcomer builds a set of own pictures, checks it, and makes one item anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.media import photo_like
+from evidence.jpeg import encode_jpeg
+from tests.command_line import Touchstone, rows_of
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(4):
+        (folder / f"{number}.jpg").write_bytes(encode_jpeg(photo_like(96, 96, number), 85))
+    return folder
+
+
+def test_a_set_is_built_from_own_pictures_checked_and_made_anew(
+    touchstone: Touchstone, photos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "set"
+    asked = ("testset", "build", "quick-look", "--source", photos, "--out", out, "--workers", "1")
+    ran = touchstone(*asked)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith(f"4 reals and 8 forgeries in {out}; no short cut was found")
+    there = {path.name for path in out.iterdir()}
+    assert there >= {"README.md", "lint.json", "manifest.jsonl", "recipe.toml", "sheets", "testset.json"}
+    assert "4 real pictures and 8 forgeries" in (out / "README.md").read_text()
+    assert touchstone(*asked).out == f"{out} is this set already.\n"
+    fake = next(row for row in rows_of(out) if row["label"] == "fake")
+    again = touchstone("testset", "verify", out, "--item", fake["id"])
+    assert (again.code, again.out) == (0, "12 items, 1 of them made anew: all as the manifest says\n")
+    (out / fake["path"]).write_bytes(b"")
+    broken = touchstone("testset", "verify", out, "--json")
+    assert broken.code == 1
+    assert broken.json["faults"][0]["path"] == fake["path"]
+
+
+def test_recipes_are_listed_and_shown_and_a_wrong_one_is_refused_with_its_line(
+    touchstone: Touchstone, tmp_path: Path
+) -> None:
+    listed = touchstone("testset", "list").out
+    assert "quick-look" in listed
+    assert "[[systems]]" in touchstone("testset", "show", "quick-look").out
+    mine = tmp_path / "mine.toml"
+    mine.write_text('[[sources]]\nfolder = "."\n[[systems]]\nname = "stylegan9"\n')
+    ran = touchstone("testset", "build", mine, "--out", tmp_path / "set")
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "mine.toml, line 4: There is no generator 'stylegan9'." in ran.err
+    without = touchstone("testset", "build", "quick-look", "--out", tmp_path / "set")
+    assert without.code == 3
+    assert "--source" in without.err

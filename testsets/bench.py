@@ -1,0 +1,235 @@
+"""The bench at which an order becomes pictures: the real as it is delivered, and each forgery of it.
+
+Everything is a function of the order, the source's bytes and the models, on one thread of a CPU, so that a
+picture made again from its row of the manifest is the same to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evidence.errors import DataError, TooSmall
+from evidence.faces import FaceFinder
+from evidence.image import decode_image
+from evidence.limits import DecodeLimits
+from evidence.medium import Pixels
+from exports.chance import Wish
+from exports.editing import Box, Edited
+from exports.forging import Forger, Mark, Marks, rng_at
+from exports.making import face_square
+from exports.manifest import Row
+from exports.registry import ModelEntry, Registry
+from exports.runtime import GeneratorSession
+from generators.delivery import AREA, Delivery, blended, central_square, deliver, png, soft_region
+from generators.settle import SIGMA, settle
+from testsets.plan import SMALLEST, Order, Pick
+from testsets.selfblend import self_blend
+from testsets.sources import Shelf, sha256_of
+from testsets.splices import splice
+from testsets.suite import SELF_BLENDED, SPLICE
+from testsets.treated import treated
+
+_SAMPLED = ("noise", "class", "caption")
+_PIXEL_MARK = "watermark"  # as `worker.marking` calls it in a row
+
+
+@dataclass(frozen=True)
+class Made:
+    """A picture to be written: its path without suffix, its bytes before a file's marks, its row."""
+
+    stem: str
+    suffix: str
+    content: bytes
+    row: Row
+    mask: bytes | None = None
+    pixels: Pixels | None = None
+
+
+@dataclass
+class Bench:
+    """What makes the pictures of orders: the reals, the models, a face finder if there is one, marks.
+
+    `marking` is none, pixels or all; `marks` gives a generator what marks its files, if any are.
+    """
+
+    shelf: Shelf
+    models: Registry
+    faces: Path | None = None
+    marking: str = "none"
+    marks: Marks | None = None
+    limits: DecodeLimits = field(default_factory=DecodeLimits)
+
+    def __post_init__(self) -> None:
+        self._sessions: dict[str, GeneratorSession] = {}
+        self._marks: dict[str, Mark] = {}
+        self._find_face: Callable[[Pixels], Box | None] | None = None
+        self._finder: FaceFinder | None = None
+
+    def make(self, order: Order) -> list[Made]:
+        """The real of an order and its forgeries; raises MediaError where the real cannot be used."""
+        real = self.deliver(order)
+        return [self.real(order, real), *(self.fake(order, pick, real) for pick in order.picks)]
+
+    def deliver(self, order: Order) -> Delivery:
+        """The real of an order as both sides travel."""
+        data = self.shelf.find(order.source, order.key).read(self.limits)
+        base = deliver(data, order.crop, rng_at(order.seed, order.stem, "crop"), self.limits)
+        pixels = base.pixels
+        if order.fit:
+            pixels = central_square(pixels, order.fit, order.centre)
+        if not order.fit and min(pixels.shape[:2]) < SMALLEST:
+            raise TooSmall(
+                f"It has {pixels.shape[1]} x {pixels.shape[0]} pixels; {SMALLEST} a side are the least.",
+                "Take larger pictures.",
+            )
+        if order.fit is None and not order.chain and order.writing is None:
+            return base
+        history = base.history if order.writing is None else order.writing.history
+        chain = order.chain[:-1] if order.closes else order.chain
+        return treated(np.ascontiguousarray(pixels), chain, history)
+
+    def real(self, order: Order, real: Delivery) -> Made:
+        """The real itself."""
+        row = {"label": "real", "kind": "", **self._common(order, real), "parents": [self._parent(order)]}
+        row |= {"as_published": real.as_published, "marks": []}
+        return Made(f"real/{order.stem}", f".{real.extension}", real.data, row)
+
+    def fake(self, order: Order, pick: Pick, real: Delivery, box: Box | None = None) -> Made:
+        """One forgery; `box` is where an earlier one of the same row looked for a face."""
+        edited, origin, words = self._forged(order, pick, real.pixels, box)
+        mark = self._mark(pick)
+        pixels = edited.pixels if mark is None else mark.touch(edited.pixels)
+        content = real.encode(pixels)
+        common = self._common(order, real)
+        common["caption"] = words.get("caption", order.caption)
+        common["order"] = common["order"] | {"pick": vars(pick)}
+        row = {
+            **common,
+            "label": "fake",
+            **origin,
+            "condition": words,
+            "partial": edited.made is not None,
+            "box": None if edited.box is None else list(edited.box),
+            "twin_of": f"real/{order.stem}.{real.extension}",
+            "parents": self._parents(order, pick),
+            "marks": self._marked(mark, real.pixels),
+        }
+        mask = None if edited.made is None else png(real.place(edited.made.astype(np.uint8) * 255))
+        name = pick.label.partition("@")[0]
+        return Made(f"fake/{name}/{order.stem}", f".{real.extension}", content, row, mask, pixels)
+
+    def _forged(
+        self, order: Order, pick: Pick, real: Pixels, box: Box | None
+    ) -> tuple[Edited, Row, dict[str, Any]]:
+        rng, wish = rng_at(order.seed, order.stem, pick.label), Wish.from_dict(pick.wish)
+        area = wish.area or AREA
+        if pick.label == SPLICE:
+            donor = self._donor(order)
+            return (
+                Edited(*splice(real, donor, rng, area=area, fitting=True)),
+                _origin(SPLICE),
+                {"donor": order.donor},
+            )
+        if pick.label == SELF_BLENDED:
+            return Edited(*self_blend(real, self._points(real), rng)), _origin(SELF_BLENDED), {}
+        session = self._session(pick.label)
+        entry = session.entry
+        find = (lambda pixels: box) if box is not None else self._found_face
+        forger = Forger(session, order.seed, find, wish)
+        edited, words = forger(order.stem, real)
+        if entry.task in _SAMPLED:
+            edited = Edited(settle(edited.pixels, real, SIGMA * min(real.shape[:2]) / 128))
+        elif entry.task == "translation":
+            edited = replace(edited, pixels=settle(edited.pixels, real))
+        if pick.partial:
+            alpha = soft_region(rng, *real.shape[:2], share=area)
+            edited = Edited(blended(real, edited.pixels, alpha), alpha >= 0.5)
+        return edited, _origin_of(entry), words
+
+    def _common(self, order: Order, real: Delivery) -> Row:
+        width, height = real.size
+        return {
+            "generator": None,
+            **order.row(),
+            "width": width,
+            "height": height,
+            "quality": None if real.history is None else real.history.quality,
+            "attack": None,
+        }
+
+    def _parent(self, order: Order) -> str:
+        return sha256_of(self.shelf.find(order.source, order.key).read(self.limits))
+
+    def _parents(self, order: Order, pick: Pick) -> list[str]:
+        if pick.label != SPLICE:
+            return [self._parent(order)]
+        source, _, key = order.donor.partition("/")
+        return [self._parent(order), sha256_of(self.shelf.find(source, key).read(self.limits))]
+
+    def _donor(self, order: Order) -> Pixels:
+        source, _, key = order.donor.partition("/")
+        return decode_image(self.shelf.find(source, key).read(self.limits), self.limits)[1]
+
+    def _session(self, label: str) -> GeneratorSession:
+        if label not in self._sessions:
+            self._sessions[label] = GeneratorSession(self.models.get(label), "cpu", threads=1)
+        return self._sessions[label]
+
+    def _mark(self, pick: Pick) -> Mark | None:
+        if self.marks is None or self.marking == "none" or "@" not in pick.label:
+            return None
+        if pick.label not in self._marks:
+            self._marks[pick.label] = self.marks(self._session(pick.label).entry)
+        return self._marks[pick.label]
+
+    def _marked(self, mark: Mark | None, pixels: Pixels) -> list[str]:
+        if mark is None:
+            return []
+        marks = mark.row(pixels.shape[1], pixels.shape[0])["marks"]
+        return [one for one in marks if self.marking == "all" or one == _PIXEL_MARK]
+
+    def _found_face(self, pixels: Pixels) -> Box | None:
+        if self.faces is None:
+            return None
+        if self._find_face is None:
+            self._find_face = face_square(self.faces)
+        return None if self._find_face is None else self._find_face(pixels)
+
+    def _points(self, pixels: Pixels) -> Sequence[tuple[float, float]]:
+        if self.faces is None:
+            raise DataError(
+                "Self-blended faces need a face model, and none is installed.",
+                "Run `touchstone models fetch yunet`.",
+            )
+        self._finder = self._finder or FaceFinder(self.faces)
+        found = self._finder.find(pixels)
+        if not found:
+            raise TooSmall("No face was found in it.", "Take pictures of faces.")
+        return found[0].landmarks
+
+
+def _origin(name: str) -> Row:
+    return {
+        "generator": name,
+        "version": "",
+        "family": name,
+        "upsampler": "",
+        "kind": name,
+        "model_sha256": "",
+    }
+
+
+def _origin_of(entry: ModelEntry) -> Row:
+    return {
+        "generator": entry.name,
+        "version": entry.version,
+        "family": entry.tags.get("family") or entry.tags.get("system", entry.name),
+        "upsampler": entry.tags.get("upsampler", ""),
+        "kind": entry.task,
+        "model_sha256": entry.sha256,
+    }

@@ -1,0 +1,201 @@
+"""`touchstone testset`: adversarial test sets from recipes, built, checked and made anew."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from touchstone.cli.guard import SOME_FAILED, Interrupted, patient_interrupts
+from touchstone.cli.skipped import Skipped
+
+if TYPE_CHECKING:
+    from detector.lint import LintReport
+    from exports.manifest import Row
+    from testsets.bench import Bench, Made
+    from testsets.build import Plan
+    from worker.settings import Settings
+
+group = typer.Typer(no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to `app`."""
+    app.add_typer(group, name="testset", help="Build, check and score adversarial test sets.")
+
+
+@group.command("list")
+def list_recipes() -> None:
+    """The ready recipes. Example: `touchstone testset list`"""
+    from testsets.recipe import read, ready
+
+    for name, path in ready().items():
+        print(f"{name:<20} {read(path).about}")
+
+
+@group.command()
+def show(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A ready one, or a .toml file.")],
+) -> None:
+    """Print a recipe, to be read or to begin one's own. Example: `touchstone testset show quick-look`"""
+    from testsets.recipe import find
+
+    print(find(recipe).document.text, end="")
+
+
+@group.command()
+def build(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A ready one, or a .toml file.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="What the set is called.")],
+    source: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Real pictures, or a labelled collection, instead of the recipe's."),
+    ] = None,
+    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="So many reals instead.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Another seed: another set.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, max=256, help="Processes; else one a core.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Take a set that leaks; its card says so.")] = False,
+) -> None:
+    """Build a test set from a recipe: reals, forgeries of them, manifest, cards, sheets, layouts.
+
+    The same recipe, seed and reals give the same bytes, with any number of workers; the same command goes
+    on where it was interrupted. The set grows in DIR.part. When it is whole the linter looks whether
+    anything but the forgery tells real from fake; a set that leaks stays in DIR.part, with exit code 3,
+    unless --force. Exit code 1 when some reals could not be used; those are named and left out.
+
+    Example: `touchstone testset build quick-look --source photos/ --out quick-look/`
+    """
+    from exports.runtime import default_threads
+    from testsets.bench import Bench
+    from testsets.build import examine, finished, planned, put_in_place, require_sound
+    from testsets.card import write_card, write_sheets
+    from testsets.recipe import find
+    from testsets.sources import Shelf
+    from testsets.verify import rows_of
+    from touchstone.cli.lint import DOUBLES
+    from touchstone.report.card import write_lint
+    from worker.marking import Marking
+    from worker.scanner import installed_models
+    from worker.settings import load_settings
+
+    settings, skipped = load_settings(), Skipped()
+    wanted = find(recipe).of(source=source, count=count, seed=seed)
+    models = installed_models(settings)
+    made = planned(wanted, models)
+    if finished(made, out):
+        print(f"{out} is this set already.")
+        return
+    bench = Bench(
+        Shelf(wanted.sources),
+        models,
+        settings.faces,
+        wanted.marks,
+        None if wanted.marks == "none" else partial(Marking, settings, unmarked=False),
+        settings.limits,
+    )
+    with patient_interrupts():
+        try:
+            part = _forged(settings, made, bench, out, workers or default_threads(), skipped)
+            with _progress() as progress:
+                task = progress.add_task("looking for short cuts", total=made.forgeries + len(made.orders))
+                report = examine(part, lambda done: progress.update(task, completed=done))
+        except KeyboardInterrupt:
+            raise Interrupted("The same command goes on from here.") from None
+    rows = rows_of(part)
+    if report is not None:
+        write_lint(part / "lint.html", report, DOUBLES, limit=0.55, dataset=wanted.name)
+    write_sheets(part, rows)
+    write_card(part, rows, forced=force)
+    if not force:
+        require_sound(report)
+    put_in_place(part, out)
+    fakes = sum(row["label"] == "fake" for row in rows)
+    print(f"{len(rows) - fakes} reals and {fakes} forgeries in {out}; {_said(report)}")
+    raise typer.Exit(skipped.exit_code)
+
+
+@group.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="SET", help="The folder of a test set.")],
+    rebuild: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Make so many items anew, drawn by --seed.")
+    ] = 0,
+    item: Annotated[str, typer.Option(metavar="ID", help="Make this one anew, by its id or path.")] = "",
+    source: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the reals lie now, if they were moved.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Which items --rebuild draws.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="What was found as one JSON object.")] = False,
+) -> None:
+    """Check a test set: hashes, labels, twins, splits; and make items anew from their rows, to the bit.
+
+    Exit code 1 when something is wrong.
+
+    Examples: `touchstone testset verify quick-look/ --rebuild 20` · `touchstone testset verify quick-look/
+    --item fake/splice/harbour`
+    """
+    from testsets.verify import Fault, bench_of, check, chosen, rows_of
+    from testsets.verify import rebuild as made_anew
+    from worker.scanner import installed_models
+    from worker.settings import load_settings
+
+    rows = rows_of(folder)
+    again = chosen(rows, item=item, count=rebuild, seed=seed)
+    with _progress(hidden=json) as progress:
+        task = progress.add_task("items", total=len(rows) + len(again))
+        faults = list(check(folder, rows, lambda: progress.advance(task)))
+        if again:
+            bench = bench_of(folder, installed_models(load_settings()), source)
+            for row in again:
+                if wrong := made_anew(bench, row):
+                    faults.append(Fault(row["path"], wrong))
+                progress.advance(task)
+    if json:
+        found = [{"path": fault.path, "what": fault.what} for fault in faults]
+        print(json_module.dumps({"items": len(rows), "rebuilt": len(again), "faults": found}, indent=2))
+    else:
+        for fault in faults:
+            print(f"{fault.path}: {fault.what}")
+        same = f", {len(again)} of them made anew" if again else ""
+        print(f"{len(rows)} items{same}: {f'{len(faults)} faults' if faults else 'all as the manifest says'}")
+    raise typer.Exit(SOME_FAILED if faults else 0)
+
+
+def _forged(settings: Settings, made: Plan, bench: Bench, out: Path, workers: int, skipped: Skipped) -> Path:
+    from testsets.build import forge
+    from touchstone.cli.recording import recording
+    from worker.remembering import known_forgery
+
+    marked = made.recipe.marks != "none"
+    with recording(settings, remembered=marked) as record, _progress() as progress:
+        task = progress.add_task("forgeries", total=made.forgeries)
+
+        def keep(row: Row, one: Made | None) -> None:
+            if row["label"] == "fake":
+                if one is not None and one.pixels is not None and row["model_sha256"]:
+                    pixels = one.pixels
+                    record.made(row, lambda: known_forgery(row, pixels))
+                progress.advance(task)
+
+        return forge(made, bench, out, workers=workers, on_row=keep, on_failed=skipped.add)
+
+
+def _said(report: LintReport | None) -> str:
+    if report is None or report.verdict == "too few to tell":
+        return "no short cut was found, and there are too few pictures to be sure."
+    worst = max(probe.auc for probe in report.probes if not probe.advisory)
+    return (
+        f"it {'leaks' if report.verdict == 'failed' else 'has no short cut'}: the worst AUC is {worst:.3f}."
+    )
+
+
+def _progress(*, hidden: bool = False) -> Progress:
+    return Progress(console=Console(stderr=True), transient=True, disable=hidden or not sys.stderr.isatty())
