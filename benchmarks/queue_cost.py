@@ -47,9 +47,10 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         paths = [str(path) for path in small_jpegs(folder / "media", given.files)]
-        settings = load_settings(data_dir=folder / "data", threads=1)
         ratios = []
-        for _ in range(given.rounds):
+        for number in range(given.rounds):
+            # A store for each round: what was scanned before would be told of in every report.
+            settings = load_settings(data_dir=folder / f"data-{number}", threads=1)
             loop = _together(_loop, settings, paths, given.workers)
             queue = _together(_queue, settings, paths, given.workers)
             ratios.append(loop / queue)

@@ -89,7 +89,7 @@ def _speed(folder: Path, entries: int, queries: int) -> Table:
         asked, source = _flipped(known, rng)
         one = Fingerprint((Mark(asked.tobytes()),))
         started = time.perf_counter()
-        hits = index.near(one, (TENANT,))
+        (hits,) = index.near([one], (TENANT,))
         spent.append(time.perf_counter() - started)
         missed += source + 1 not in {hit.row for hit in hits}
         if number < CHECKED:

@@ -23,6 +23,9 @@ _NEAR = np.concatenate([[0], 1 << np.arange(_WORDS)]).astype(np.uint16)
 # Of a hash's four numbers so many are compared first: almost nothing is within the radius on them alone.
 _HALF = 2
 
+# So many hashes are looked for at once: more takes no less time, and room in memory for what is compared.
+_ASKED = 64
+
 Rows = NDArray[np.int64]
 
 
@@ -83,47 +86,51 @@ class MultiIndex:
         Which of them, the row, and by how many bits the two differ.
         """
         longs = _as_longs(asked)
-        which, rows, many = self._candidates(asked)
-        found = [self._close(longs, which, rows)]
-        for number, one in enumerate(longs):
-            first = 0 if many[number] else self._sorted
-            found.append(self._close_from(first, one, number))
-        pairs = np.unique(np.concatenate(found))
+        found = [self._near(longs[first : first + _ASKED], first) for first in range(0, len(longs), _ASKED)]
+        pairs = np.unique(np.concatenate([np.zeros(0, np.int64), *found]))
         which, rows = np.divmod(pairs, max(1, len(self)))
         return which, rows, np.bitwise_count(self._hashes.rows[rows] ^ longs[which]).sum(1, dtype=np.int64)
 
-    def _candidates(self, asked: Hashes) -> tuple[Rows, Rows, NDArray[np.bool_]]:
+    def _near(self, asked: NDArray[np.uint64], first: int) -> Rows:
+        """What `_close` gives, of some hashes of which the first has this number."""
+        which, rows, many = self._candidates(asked)
+        found = [self._close(asked, which, rows), self._close_from(self._sorted, asked)]
+        found += [self._close_from(0, asked[one : one + 1]) + one * len(self) for one in np.flatnonzero(many)]
+        return np.concatenate(found) + first * len(self)
+
+    def _candidates(self, asked: NDArray[np.uint64]) -> tuple[Rows, Rows, NDArray[np.bool_]]:
         """Which hash may be near which sorted row; and whose are so many that every row is looked at."""
-        wanted = np.ascontiguousarray(asked).view(np.uint16)[:, :, None] ^ _NEAR  # (n, 16, 17)
+        wanted = asked.view(np.uint16)[:, :, None] ^ _NEAR  # (n, 16, 17)
         word = np.arange(_WORDS)[:, None]
         first = self._words.starts[word, wanted]
         lengths = self._words.starts[word, wanted.astype(np.int64) + 1] - first
         many = lengths.sum((1, 2)) > self._sorted
         lengths[many] = 0
-        first, lengths = first.ravel(), lengths.ravel()
-        ends = np.cumsum(lengths)
-        place = np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - (ends - lengths), lengths)
-        question, rest = np.divmod(np.repeat(np.arange(len(lengths)), lengths), _WORDS * len(_NEAR))
-        return question, self._words.order[rest // len(_NEAR), place].astype(np.int64), many
+        which = np.repeat(np.arange(len(asked)), lengths.sum((1, 2)))
+        lengths, first = lengths.ravel(), (first + word * self._sorted).ravel()  # in all orders, one by one
+        place = np.repeat(first - (np.cumsum(lengths) - lengths), lengths) + np.arange(len(which))
+        return which, self._words.order.ravel().take(place).astype(np.int64), many
 
     def _close(self, asked: NDArray[np.uint64], which: Rows, rows: Rows) -> Rows:
-        """Those of the pairs that are near each other, each as one number."""
-        halves = self._hashes.rows[rows, :_HALF] ^ asked[which, :_HALF]
-        likely = np.bitwise_count(halves).sum(1, dtype=np.uint8) <= RADIUS
+        """Those of the pairs that are near each other, each as one number, `which * len(self) + row`."""
+        held, wanted = self._hashes.rows.ravel(), asked.ravel()
+        half = np.bitwise_count(held.take(4 * rows) ^ wanted.take(4 * which))
+        for word in range(1, _HALF):
+            half += np.bitwise_count(held.take(4 * rows + word) ^ wanted.take(4 * which + word))
+        likely = np.flatnonzero(half <= RADIUS)
         which, rows = which[likely], rows[likely]
         differing = np.bitwise_count(self._hashes.rows[rows] ^ asked[which]).sum(1, dtype=np.int64)
         close = differing <= RADIUS
         return np.asarray(which[close] * len(self) + rows[close], np.int64)
 
-    def _close_from(self, first: int, one: NDArray[np.uint64], number: int) -> Rows:
-        """The same for one hash and every row from `first` on."""
+    def _close_from(self, first: int, asked: NDArray[np.uint64]) -> Rows:
+        """The same with every row from `first` on."""
         held = self._hashes.rows[first:]
-        half = np.bitwise_count(held[:, 0] ^ one[0])
+        half = np.bitwise_count(asked[:, :1] ^ held[:, 0])
         for word in range(1, _HALF):
-            half += np.bitwise_count(held[:, word] ^ one[word])
-        likely = np.flatnonzero(half <= RADIUS)
-        differing = np.bitwise_count(held[likely] ^ one).sum(1, dtype=np.int64)
-        return np.asarray(number * len(self) + first + likely[differing <= RADIUS], np.int64)
+            half += np.bitwise_count(asked[:, word, None] ^ held[:, word])
+        which, rows = np.divmod(np.flatnonzero(half <= RADIUS), max(1, len(held)))
+        return self._close(asked, which, first + rows)
 
 
 def _as_longs(hashes: Hashes) -> NDArray[np.uint64]:

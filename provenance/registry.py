@@ -90,8 +90,8 @@ class Registry:
         with self._reading() as connection:
             self._index.read_on(connection)
             near = [
-                sorted(self._index.near(one, whose), key=lambda hit: hit.distance)[:_MOST_HITS]
-                for _, one in asked
+                sorted(hits, key=lambda hit: hit.distance)[:_MOST_HITS]
+                for hits in self._index.near([one for _, one in asked], whose)
             ]
             looked_up = _looked_up(connection, [hit for hits in near for hit in hits], others)
             exact = _same_bytes(connection, {sha256 for sha256, _ in asked if sha256}, whose, others)

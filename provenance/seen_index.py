@@ -59,17 +59,20 @@ class SeenIndex:
                 joined = b"".join(row.pdq for row in rows)
                 self._hashes.add(np.frombuffer(joined, np.uint8).reshape(-1, BYTES))
 
-    def near(self, fingerprint: Fingerprint, whose: Sequence[str]) -> list[Hit]:
-        """What is within the radius of any mark, of these tenants alone."""
-        asked = list(_questions(fingerprint))
-        wanted = np.frombuffer(b"".join(one for _, _, one in asked), np.uint8).reshape(-1, BYTES)
+    def near(self, fingerprints: Sequence[Fingerprint], whose: Sequence[str]) -> list[list[Hit]]:
+        """For each, what is within the radius of any of its marks, of these tenants alone."""
+        asked = [(at, *one) for at, marks in enumerate(fingerprints) for one in _questions(marks)]
+        wanted = np.frombuffer(b"".join(one for *_, one in asked), np.uint8).reshape(-1, BYTES)
         with self._lock:
             numbers = [self._tenants[tenant] for tenant in whose if tenant in self._tenants]
             which, places, bits = self._hashes.near(wanted)
             theirs = np.isin(self._whose.rows[places], numbers)
             rows = self._rows.rows[places[theirs]].tolist()
-        found = zip(which[theirs].tolist(), rows, bits[theirs].tolist(), strict=True)
-        return [Hit(asked[number][0], asked[number][1], row, apart) for number, row, apart in found]
+        found: list[list[Hit]] = [[] for _ in fingerprints]
+        for number, row, apart in zip(which[theirs].tolist(), rows, bits[theirs].tolist(), strict=True):
+            at, mark, turn, _ = asked[number]
+            found[at].append(Hit(mark, turn, row, apart))
+        return found
 
     def count(self, whose: Sequence[str]) -> int:
         """How many hashes these tenants have."""

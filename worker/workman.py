@@ -1,7 +1,8 @@
 """The work of one worker process: claim shards, perform them, hand in what came of them.
 
 Used alike by the processes of the embedded runner, which look for work themselves, and by Celery's, which
-are told of it.
+are told of it. A thread hands in what came of a shard while the next one is scanned; the lease is kept until
+the store has it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 from evidence.errors import ModelError, StoreError, StoreFull
@@ -60,6 +62,8 @@ class Workman:
         self._tools = Tools(settings, media, self._keeper, self._tell)
         self._registry = open_registry(store.engine) if settings.registry else None
         self._stopping = threading.Event()
+        self._hands = ThreadPoolExecutor(1, thread_name_prefix="hand-in")
+        self._handing_in: Future[None] | None = None
 
     def __enter__(self) -> Workman:
         self._keeper.__enter__()
@@ -69,6 +73,7 @@ class Workman:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._tools.__exit__(None, None, None)
+        self._hands.shutdown()
         self._keeper.__exit__(None, None, None)
 
     def warm(self) -> None:
@@ -108,18 +113,25 @@ class Workman:
             taken.update({lease.token: lease for lease in found})
             return found
 
+        def hand_in(outcome: Outcome) -> None:
+            self._hand_in(outcome)
+            self._keeper.drop(taken.pop(outcome.lease.token))
+
         found = 0
         try:
             for outcome in perform_all(take(leases), self._tools, lambda kind: take(self._further(kind))):
-                self._hand_in(outcome)
-                self._keeper.drop(taken.pop(outcome.lease.token))
+                self._handed_in()
+                self._handing_in = self._hands.submit(hand_in, outcome)
                 found += 1
+            self._handed_in()
         except StoreFull as error:
             log.warning("%s", error)
             self._stopping.wait(STORE_SECONDS)
             raise
         finally:
             try:
+                with contextlib.suppress(StoreError):  # its lease is given back like the others
+                    self._handed_in()
                 if taken:
                     self._patiently(lambda: self._leases.release(list(taken.values())))
             finally:
@@ -145,6 +157,12 @@ class Workman:
         with contextlib.suppress(StoreError):  # what is under way goes on, and the next claim says so
             return self._claim(CLAIMED, beside=kind)
         return []
+
+    def _handed_in(self) -> None:
+        """Wait until nothing is being handed in; raises what kept it from that."""
+        handing_in, self._handing_in = self._handing_in, None
+        if handing_in is not None:
+            handing_in.result()
 
     def _hand_in(self, outcome: Outcome) -> None:
         result = outcome.result
