@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +14,13 @@ from tests.worker_service import Shop
 
 
 class Site(ThreadingHTTPServer):
-    """A server with one picture and every bad habit; `asked` are the heads of the requests."""
+    """A server with one picture and every bad habit; `asked` are the heads of the requests.
 
-    daemon_threads = True
-    block_on_close = False
+    No thread of it outlives `serving`: what it had to say would fall into another test.
+    """
+
+    daemon_threads = False
+    block_on_close = True
 
     def __init__(self, picture: bytes) -> None:
         super().__init__(("127.0.0.1", 0), _Page)
@@ -24,6 +28,11 @@ class Site(ThreadingHTTPServer):
         self.asked: list[dict[str, str]] = []
         self.released = threading.Event()
         self.sent_all = threading.Event()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing of a client that left."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
     def at(self, path: str, host: str = "127.0.0.1") -> str:
         return f"http://{host}:{self.server_address[1]}{path}"

@@ -99,7 +99,6 @@ def test_nobody_listening_and_a_certificate_of_ones_own_are_said(
     context.load_cert_chain(_certificate(tmp_path))
     secure = Site(site.picture)
     secure.socket = context.wrap_socket(secure.socket, server_side=True)
-    secure.handle_error = lambda *_: None  # type: ignore[method-assign]
     with serving(secure), pytest.raises(FetchFailed, match="cannot be trusted: self"):
         fetcher(shop).reach(secure.at("/red.png").replace("http:", "https:"))
 
