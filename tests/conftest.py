@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 from PIL import Image
 
+from benchmarks import servers
 from benchmarks.media import pan, photo_like
 from evidence.medium import Pixels
 from evidence.video import write_video
@@ -64,3 +67,23 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("media") / "clip.mp4"
     write_video(path, pan(96, 128, 50, seed=2), 25, crf=20, keyframe_every=25)
     return path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a PostgreSQL server of this test session, reached through a socket in its folder."""
+    with servers.postgres(fsync=False) as server:  # pytest's own folders are closed to other users
+        yield server.url
+
+
+@pytest.fixture
+def postgres_database(postgres: str) -> Iterator[str]:
+    """A fresh database of the PostgreSQL server."""
+    name = f"t{time.monotonic_ns()}"
+    admin = sqlalchemy.create_engine(postgres, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    yield postgres.replace("/postgres?", f"/{name}?")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.dispose()

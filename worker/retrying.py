@@ -14,7 +14,8 @@ from sqlalchemy import delete, select, update
 
 from evidence.errors import DecoderCrashed, DecodeTimeout, FetchFailed, PartLost, UnreadableMedia
 from worker.asked import AGAIN
-from worker.jobs.engine import reading, translated, writing
+from worker.jobs.engine import again_on_deadlock, reading, translated, writing
+from worker.jobs.locking import hold_shards
 from worker.jobs.model import Job, JobState, Plain, ShardState
 from worker.jobs.schema import jobs, shards
 from worker.jobs.store import JobStore
@@ -72,11 +73,12 @@ def _failed(store: JobStore, job: Job) -> Iterator[int]:
         after = found[-1].position
 
 
+@again_on_deadlock
 def _send_back(store: JobStore, job: Job, shard: int) -> int:
     """Make a done shard ready again, with what is known of its other media; how many it is tried for."""
     with translated(), writing(store.engine) as connection:
-        # The job's row is held, so that of two who ask at the same time only one finds the shard done.
-        connection.execute(update(jobs).where(jobs.c.id == job.id).values(total=jobs.c.total))
+        # Held until the end, so that of two who ask at the same time only one finds the shard done.
+        hold_shards(connection, (shards.c.id == shard) | (shards.c.parent == shard))
         row = connection.execute(
             select(shards.c.result).where(shards.c.id == shard, shards.c.state == ShardState.DONE.value)
         ).first()

@@ -24,6 +24,7 @@ from worker.jobs.leases import Leases
 from worker.jobs.model import ShardState
 from worker.jobs.store import JobStore
 from worker.requests import SHARD_ITEMS
+from worker.settings import load_settings
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def store_in(tmp_path: Path) -> Iterator[JobStore]:
-    with closing(JobStore(f"sqlite:///{tmp_path / 'data' / 'jobs.db'}")) as store:
+    with closing(JobStore(load_settings(data_dir=tmp_path / "data").store_url)) as store:
         yield store
 
 
@@ -161,9 +162,17 @@ def test_a_key_is_one_batch_even_after_its_end(touchstone: Touchstone, folder: P
     assert "was used for another request" in refused.err
 
 
+@pytest.mark.parametrize("on", ["sqlite", "postgres"])
 def test_dead_media_have_rows_with_their_cause_and_are_queued_again(
-    touchstone: Touchstone, folder: Path, tmp_path: Path
+    touchstone: Touchstone,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    on: str,
 ) -> None:
+    if on == "postgres":
+        monkeypatch.setenv("TOUCHSTONE_DATABASE_URL", request.getfixturevalue("postgres_database"))
     batch = submitted(touchstone("batch", "submit", folder))
     with store_in(tmp_path) as store:
         leases = Leases(store)
@@ -178,6 +187,7 @@ def test_dead_media_have_rows_with_their_cause_and_are_queued_again(
 
     assert "4 media are queued again" in touchstone("batch", "retry", batch).out
     assert json.loads(touchstone("batch", "status", batch, "--json").out)["done"] == 0
+    assert "0 media are queued again" in touchstone("batch", "retry", batch).out
 
 
 def test_what_makes_no_sense_is_said_before_anything_is_kept(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +15,21 @@ from tests.worker_service import Shop
 from touchstone.api.tally import PASSING, Tally
 from worker.jobs.leases import Leases
 from worker.jobs.model import Job, JobState
-from worker.requests import BatchItem, BatchRequest, open_batch
+from worker.jobs.store import JobStore
+from worker.requests import SHARD_ITEMS, BatchItem, BatchRequest, open_batch
 from worker.retrying import may_pass, retry_failed
 from worker.workman import Workman
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def shop(shop: Shop, request: pytest.FixtureRequest) -> Iterator[Shop]:
+    """The same on either database."""
+    if request.param == "sqlite":
+        yield shop
+        return
+    settings = shop.settings.model_copy(update={"database_url": request.getfixturevalue("postgres_database")})
+    with closing(JobStore(settings.store_url)) as store:
+        yield replace(shop, settings=settings, store=store)
 
 
 @pytest.fixture
@@ -70,6 +86,29 @@ def test_what_fails_again_can_be_tried_again(shop: Shop, batch: Job, late: Path)
         assert retry_failed(shop.store, shop.store.get(batch.id)) == 1
         work(shop)
     assert shop.result(batch.id)["rows"][1]["reason"] == first["reason"]
+
+
+def test_of_many_who_ask_at_the_same_time_one_has_each_medium_tried_again(
+    shop: Shop, late: Path, tmp_path: Path
+) -> None:
+    items = [BatchItem(f"{number}", path=str(late)) for number in range(3 * SHARD_ITEMS)]
+    batch = open_batch(shop.store, BatchRequest(items))[0]
+    work(shop)
+    job = shop.store.get(batch.id)
+
+    def asked(_: int) -> int:
+        with closing(JobStore(shop.settings.store_url)) as store:
+            return retry_failed(store, job)
+
+    with ThreadPoolExecutor(4) as sides:
+        assert sum(sides.map(asked, range(4))) == len(items)
+
+    assert shop.store.get(batch.id).remaining == 3
+    write_picture(late, -6, side=64)
+    work(shop)
+    job = shop.store.get(batch.id)
+    assert (job.state, job.remaining) == (JobState.DONE, 0)
+    assert Tally(shop.store).counts(job) == {"real": len(items)}
 
 
 def test_media_of_dead_shards_are_counted_with_them(shop: Shop, batch: Job) -> None:
