@@ -75,7 +75,7 @@ $(SCAN)/.ready: pyproject.toml constraints.txt | system
 
 $(DEV)/.ready: pyproject.toml constraints.txt | system
 	$(PYTHON) -m venv $(DEV)
-	$(DEV)/bin/$(PIP) -e ".[train,service,monitor,archives,pdf,s3,dev]"
+	$(DEV)/bin/$(PIP) -e ".[train,attacks,service,monitor,archives,pdf,s3,dev]"
 	$(DEV)/bin/python -c "import torchvision"
 	touch $@
 

@@ -28,6 +28,7 @@ from evidence.limits import DecodeLimits
 from evidence.medium import Coverage, Pixels, Sampling
 from evidence.video import read_frames
 from generators.data.shards import data_root, load
+from testsets.tally import wilson
 from worker.scanner import Scanner
 
 SETS = ("photos", "photos-lossless", "captions", "faces-lfw", "faces-celeba")
@@ -92,14 +93,6 @@ def main(arguments: list[str] | None = None) -> int:
     chosen.json.parent.mkdir(parents=True, exist_ok=True)
     chosen.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return 0
-
-
-def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's interval of a share (E. B. Wilson 1927)."""
-    share, scale = hits / n, 1 + z**2 / n
-    centre = share + z**2 / (2 * n)
-    half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
 
 def _published(data: bytes) -> tuple[bytes, str]:

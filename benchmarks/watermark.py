@@ -23,7 +23,6 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.false_alarms import wilson
 from benchmarks.machine import machine
 from benchmarks.media import photo_like
 from evidence.jpeg import encode_jpeg
@@ -33,6 +32,8 @@ from provenance.watermark.carriers import carriers
 from provenance.watermark.detect import FALSE_POSITIVES, detect
 from provenance.watermark.embed import PSNR_DB, embed, luma
 from provenance.watermark.spectra import Scale, Views
+from testsets.likeness import psnr_db, ssim
+from testsets.tally import wilson
 
 SHARDS = ("photos-0000.tar", "photos-0001.tar")
 KEY = bytes(range(32))
@@ -147,23 +148,6 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def psnr_db(before: Pixels, after: Pixels) -> float:
-    return 10 * math.log10(255**2 / max(1e-9, float(np.mean((before.astype(np.float32) - after) ** 2))))
-
-
-def ssim(before: Pixels, after: Pixels) -> float:
-    """Mean structural similarity of the luma: Wang et al. 2004, a Gaussian window of 1.5."""
-    x, y = luma(before), luma(after)
-    mean_x, mean_y = _blur(x), _blur(y)
-    var_x, var_y = _blur(x * x) - mean_x**2, _blur(y * y) - mean_y**2
-    both = _blur(x * y) - mean_x * mean_y
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    map_ = (
-        (2 * mean_x * mean_y + c1) * (2 * both + c2) / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
-    )
-    return float(map_.mean())
-
-
 def _survival(photos: list[Pixels]) -> tuple[dict[str, Any], dict[str, Any], dict[str, float]]:
     rng = np.random.default_rng(0)
     found: dict[str, list[tuple[bool, bool]]] = {name: [] for name in CHANGES}
@@ -267,10 +251,6 @@ def _square(pixels: Pixels, side: int) -> Pixels:
 
 def _decoded(data: bytes) -> Pixels:
     return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB), np.uint8)
-
-
-def _blur(plane: np.ndarray[Any, np.dtype[np.float32]]) -> np.ndarray[Any, np.dtype[np.float32]]:
-    return np.asarray(cv2.GaussianBlur(plane, (11, 11), 1.5))
 
 
 def _table(title: str, rows: dict[str, Any]) -> Table:

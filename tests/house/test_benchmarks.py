@@ -13,7 +13,6 @@ import pytest
 
 from benchmarks import demo_originals, gallery
 from benchmarks.demo_originals import ORIGINALS, fetch_originals
-from benchmarks.false_alarms import wilson
 from benchmarks.figures import render
 from benchmarks.media import pan, photo_like
 from benchmarks.memory import watch
@@ -22,6 +21,7 @@ from evidence.errors import DataError
 from exports.registry import SHIPPED, Registry
 from exports.runtime import GeneratorSession
 from tests import tiny_generators
+from testsets.tally import wilson
 
 
 def test_wilsons_interval_has_its_closed_form_at_no_hits() -> None:

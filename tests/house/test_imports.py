@@ -12,7 +12,7 @@ import pytest
 from importlinter.cli import lint_imports
 
 ROOT = Path(__file__).resolve().parents[2]
-WORKSHOP = ("torch", "torchvision", "onnx", "onnxscript", "matplotlib")
+WORKSHOP = ("torch", "torchvision", "onnx", "onnx2torch", "onnxscript", "matplotlib")
 
 BLOCKED_IMPORT = """
 import importlib, sys
@@ -55,6 +55,7 @@ def test_the_serving_half_of_the_mixed_rooms_imports_without_torch() -> None:
             "exports.runtime",
             "exports.sampling",
             "exports.films",
+            "testsets.attacking",
         ]
     )
 

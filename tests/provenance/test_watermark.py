@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks.media import pan, photo_like
-from benchmarks.watermark import crop, jpeg, psnr_db, resize, ssim
+from benchmarks.watermark import crop, jpeg, resize
 from evidence.errors import TooSmall
 from evidence.medium import Pixels
 from evidence.video_writer import h264_roundtrip
@@ -22,6 +22,7 @@ from provenance.watermark.detect import FALSE_POSITIVES, Mark, detect, detect_fr
 from provenance.watermark.embed import SMALLEST_SIDE, embed, luma, period_of
 from provenance.watermark.keys import WatermarkError, fingerprint, key_at, read_key
 from provenance.watermark.spectra import Scale, Views
+from testsets.likeness import psnr_db, ssim
 
 KEY, OTHER = b"a key" * 6, b"another key" * 3
 PAYLOAD = bytes.fromhex("0011223344556677")
