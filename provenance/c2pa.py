@@ -22,7 +22,7 @@ from evidence.source import buffered
 from provenance.certificates import SIGNING_USAGES, STAMPING_USAGES, Algorithm, certificates_in
 from provenance.credentials import Credentials, Problem
 from provenance.formats import READABLE, UNKNOWN
-from provenance.manifest_store import Known, credentials_of
+from provenance.manifest_store import Known, credentials_of, was_edited
 from provenance.trust import KINDS, TrustList
 
 MOST_STORE_CHARACTERS = 16_000_000
@@ -108,25 +108,26 @@ class CredentialReader:
         except (c2pa.C2paError, ValueError, RecursionError) as problem:
             return _without_manifest(problem, source, bool(sidecar))
 
-    def parent_picture(self, file: BinaryIO, mime: str, sidecar: bytes = b"") -> bytes:
-        """The thumbnail of what a file was made from, as its manifest holds it; empty without one."""
+    def pictures(self, file: BinaryIO, mime: str, sidecar: bytes = b"") -> tuple[bytes, bytes]:
+        """The thumbnails that a manifest holds: of what the file was made from, and of the file as signed.
+
+        The second is given where the file was changed since and the manifest was not. Empty without one.
+        """
         if not sidecar and mime not in READABLE:
-            return b""
+            return b"", b""
         context = self._context or c2pa.Context.from_dict(self._settings)
         more = (sidecar,) if sidecar else ()
-        picture = io.BytesIO()
         try:
             with c2pa.Reader(mime, _source(file), *more, context=context) as reader:
                 store = json.loads(reader.json())
                 active = store["manifests"][store["active_manifest"]]
-                for one in active.get("ingredients", ()):
-                    place = (one.get("thumbnail") or {}).get("identifier")
-                    if one.get("relationship") == "parentOf" and place:
-                        reader.resource_to_stream(place, picture)
-                        break
+                parents = [
+                    one for one in active.get("ingredients", ()) if one.get("relationship") == "parentOf"
+                ]
+                own = active if was_edited(store) else {}
+                return _thumbnail(reader, parents[0] if parents else {}), _thumbnail(reader, own)
         except (c2pa.C2paError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
-            return b""  # what is wrong with the manifest is said by `read`
-        return picture.getvalue()
+            return b"", b""  # what is wrong with the manifest is said by `read`
 
     def _read(self, source: BinaryIO, mime: str, sidecar: bytes) -> Credentials:
         source.seek(0)
@@ -140,6 +141,14 @@ class CredentialReader:
             said = f"The manifests take {len(text):,} characters; {MOST_STORE_CHARACTERS:,} are read."
             return Credentials("invalid", (Problem(UNREADABLE, said),))
         return credentials_of(text, place="sidecar" if sidecar else "embedded", known=self._known)
+
+
+def _thumbnail(reader: Any, holder: Mapping[str, Any]) -> bytes:
+    place = (holder.get("thumbnail") or {}).get("identifier")
+    picture = io.BytesIO()
+    if place:
+        reader.resource_to_stream(place, picture)
+    return picture.getvalue()
 
 
 def _without_manifest(problem: Exception, source: BinaryIO, sidecar: bool) -> Credentials:
@@ -192,12 +201,16 @@ def sign(
     parts: Sequence[Part] = (),
     edit: bool = False,
     embed: bool = True,
+    thumbnail: bytes = b"",
 ) -> bytes:
     """Write the signed asset to `out` and return its manifest; without `embed` the manifest alone counts.
 
-    `edit` makes the source, or the part that is `parentOf`, the parent. Raises SigningError.
+    `edit` makes the source, or the part that is `parentOf`, the parent. `thumbnail` is a small JPEG of the
+    asset: it shows later what was changed since. Raises SigningError.
     """
     failed: list[Exception] = []
+    if thumbnail:
+        definition = {**definition, "thumbnail": {"format": "image/jpeg", "identifier": _OWN}}
     try:
         with (
             _signer(key, failed) as signer,
@@ -205,6 +218,8 @@ def sign(
         ):
             if edit:
                 builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
+            if thumbnail:
+                builder.add_resource(_OWN, io.BytesIO(thumbnail))
             for number, part in enumerate(parts):
                 row: dict[str, Any] = {"title": part.title, "relationship": part.relationship}
                 if part.thumbnail:
@@ -213,6 +228,7 @@ def sign(
                 builder.add_ingredient(json.dumps(row), part.mime, part.file)
             if not embed:
                 builder.set_no_embed()
+                mime = UNKNOWN if mime == _DOCUMENT else mime
             manifest: bytes = builder.sign(signer, mime, source, out)
     except c2pa.C2paError as problem:
         if failed and isinstance(failed[0], SigningError):
@@ -271,6 +287,8 @@ def _source(file: BinaryIO) -> BinaryIO:
 
 _REMOTE = re.compile(r"must fetch remote manifests from url (\S+)")
 _LOOK_BYTES = 16 << 20
+_OWN = "signed.jpg"
+_DOCUMENT = "application/pdf"  # for its sidecar the library hashes it in another way than it checks it
 _UUID_TAIL = b"\x00\x11\x00\x10\x80\x00\x00\xaa\x008\x9bq"
 # The types of a store, a manifest, a claim, a signature and an assertion store.
 _BOX = re.compile(rb"c2(?:pa|ma|um|cl|cs|as)" + re.escape(_UUID_TAIL))

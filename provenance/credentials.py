@@ -21,10 +21,14 @@ CAPTURED = ("digitalCapture", "computationalCapture", "negativeFilm", "positiveF
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a manifest, or the file it belongs to, is not as it was signed: a code of the standard."""
+    """Why a manifest, or the file it belongs to, is not as it was signed: a code of the standard.
+
+    `where` is the part of the manifest that found it so, such as the assertion "c2pa.hash.data".
+    """
 
     code: str
     explanation: str = ""
+    where: str = ""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,12 @@ _KEPT = 10
 
 _UNTRUSTED = ("signingCredential.untrusted", "timeStamp.untrusted")
 _FOUND_IN = re.compile(r"found in \[([^\]]*)\]")
+CONTENT_CHANGED = (
+    "assertion.dataHash.mismatch",
+    "assertion.bmffHash.mismatch",
+    "assertion.boxesHash.mismatch",
+)
+_PART = re.compile(r"/([^/]+)$")  # of an address within the manifests
 _REVOKED = ("signingCredential.ocsp.revoked", "signingCredential.revoked")
 
 Json = Mapping[str, Any]
@@ -65,6 +71,13 @@ def credentials_of(
         place=place,
         manifest=manifest,
     )
+
+
+def was_edited(store: Json) -> bool:
+    """Whether a file was changed after it was signed, and the manifest that says so is whole itself."""
+    active = _mapping(_mapping(store.get("validation_results")).get("activeManifest"))
+    codes = {*_codes(active, "failure")}.difference(_UNTRUSTED)
+    return bool(codes) and codes.issubset(CONTENT_CHANGED)
 
 
 def _slim(manifest: Manifest | None) -> Manifest | None:
@@ -204,9 +217,12 @@ def _failures(results: Json) -> Iterator[Json]:
 def _problems(rows: Sequence[Json] | Iterator[Json]) -> Iterator[Problem]:
     seen = set()
     for row in rows:
-        problem = Problem(_text(row.get("code")), _text(row.get("explanation")))
-        if problem.code not in seen:
-            seen.add(problem.code)
+        where = _PART.search(str(row.get("url") or ""))
+        problem = Problem(
+            _text(row.get("code")), _text(row.get("explanation")), _text(where[1]) if where else ""
+        )
+        if (problem.code, problem.where) not in seen:
+            seen.add((problem.code, problem.where))
             yield problem
 
 

@@ -23,11 +23,15 @@ ALTERED = "compositeWithTrainedAlgorithmicMedia"
 
 @dataclass(frozen=True)
 class Origin:
-    """What made a file: the tool's name, and the picture that it changed, if it changed one."""
+    """What made a file: the tool's name, and the picture that it changed, if it changed one.
+
+    `parent_title` is what that is called, if not by its file's name.
+    """
 
     tool: str
     title: str
     parent: Path | None = None
+    parent_title: str = ""
 
     @property
     def source_type(self) -> str:
@@ -49,6 +53,7 @@ def mark(content: bytes, suffix: str, origin: Origin, key: SigningKey) -> bytes:
         source_type=origin.source_type,
         agent=origin.tool,
         parent=parent,
+        parent_title=origin.parent_title,
     )
     return sign_content(with_xmp, statement, key)
 

@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -22,8 +22,10 @@ from typing import Any, BinaryIO, Literal
 from evidence.errors import OutputError, SigningError
 from evidence.limits import DecodeLimits
 from evidence.source import buffered, open_media
+from provenance.beside import thumbnail_in
 from provenance.c2pa import CredentialReader, Part, SigningKey, sign
 from provenance.formats import EMBEDDING, media_type
+from provenance.transparency.entries import report_sha256
 
 What = Literal["generated", "edited", "scanned", "report"]
 WHATS: tuple[What, ...] = ("generated", "edited", "scanned", "report")
@@ -47,7 +49,8 @@ class Statement:
     "generated": a machine made it. "edited": it was made from `parent`, else from what the file was
     before; `source_type` says how, such as "compositeWithTrainedAlgorithmicMedia". "scanned": Touchstone
     looked at it and changed nothing; `report` (the JSON of the scan) says what it found. "report": the file
-    is such a report itself.
+    is such a report itself. `parent_title` is what the parent is called, if not by its file's name.
+    `found` is what scans found, as `scan_data` tells it, where the report is no JSON.
     """
 
     what: What
@@ -57,6 +60,8 @@ class Statement:
     description: str = ""
     parent: Path | None = None
     report: Path | None = None
+    parent_title: str = ""
+    found: tuple[dict[str, Any], ...] = ()
 
 
 def sign_file(source: Path, out: Path, statement: Statement, key: SigningKey) -> Path:
@@ -73,7 +78,11 @@ def sign_file(source: Path, out: Path, statement: Statement, key: SigningKey) ->
         with _parts(statement, limits) as parts, _whole(out) as target:
             written = target if embed else io.BytesIO()
             edit = statement.what in ("edited", "scanned")
-            manifest = sign(definition, file, mime, key=key, out=written, parts=parts, edit=edit, embed=embed)
+            shown = b"" if statement.what == "report" else thumbnail_in(source, limits)
+            manifest = sign(
+                definition, file, mime, key=key, out=written, parts=parts, edit=edit, embed=embed,
+                thumbnail=shown,
+            )  # fmt: skip
             if not embed:
                 target.write(manifest)
             target.flush()
@@ -112,7 +121,10 @@ def manifest_definition(statement: Statement, source: Path) -> dict[str, Any]:
         {"label": "c2pa.actions.v2", "data": {"actions": [_action(statement, kind)]}}
     ]
     report = source if statement.what == "report" else statement.report
-    if report is not None:
+    if statement.found:
+        one = statement.found[0] if len(statement.found) == 1 else {"scans": list(statement.found)}
+        assertions.append({"label": SCAN_ASSERTION, "data": one})
+    elif report is not None:
         assertions.append({"label": SCAN_ASSERTION, "data": scan_assertion(report)})
     return {
         "claim_generator_info": [{"name": "Touchstone", "version": version("touchstone")}],
@@ -129,22 +141,28 @@ def scan_assertion(report: Path) -> dict[str, Any]:
         found = json.loads(data)
         if found["schema"] != "touchstone.scan/1":
             raise ValueError(f"its schema is {found['schema']!r}")
-        return {
-            "schema": found["schema"],
-            "report_sha256": hashlib.sha256(data).hexdigest(),
-            "media_sha256": found["media"]["sha256"] or "",
-            "status": found["status"],
-            "verdict": found["verdict"] or "",
-            "fake_probability": found["fake_probability"] if found["fake_probability"] is not None else "",
-            "threshold": found["threshold"] or {},
-            "models": [
-                {name: row[name] for name in ("name", "version", "sha256")} for row in found["models"]
-            ],
-        }
+        return {**scan_data(found), "report_sha256": hashlib.sha256(data).hexdigest()}
     except (ValueError, KeyError, TypeError) as error:
         raise SigningError(
             f"{report} is no report of one scan: {error}.", "Give what `touchstone scan FILE --json` printed."
         ) from None
+
+
+def scan_data(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What a report says, as an assertion; `logged_as` is its sha256 in the transparency log.
+
+    Raises KeyError, TypeError for what is no report.
+    """
+    return {
+        "schema": found["schema"],
+        "logged_as": report_sha256(found),
+        "media_sha256": found["media"]["sha256"] or "",
+        "status": found["status"],
+        "verdict": found["verdict"] or "",
+        "fake_probability": found["fake_probability"] if found["fake_probability"] is not None else "",
+        "threshold": found["threshold"] or {},
+        "models": [{name: row[name] for name in ("name", "version", "sha256")} for row in found["models"]],
+    }
 
 
 def _action(statement: Statement, kind: str) -> dict[str, Any]:
@@ -166,7 +184,8 @@ def _parts(statement: Statement, limits: DecodeLimits) -> Iterator[list[Part]]:
     with open_media(statement.parent, limits) as raw:
         file = buffered(raw)
         mime = media_type(file)
-        yield [Part(file, mime, statement.parent.name)]
+        shown = thumbnail_in(statement.parent, limits)
+        yield [Part(file, mime, statement.parent_title or statement.parent.name, thumbnail=shown)]
 
 
 def _check(file: BinaryIO, mime: str, sidecar: bytes) -> None:

@@ -68,6 +68,7 @@ class Signer:
                 parts=parts,
                 edit=asked["edit"],
                 embed=embed,
+                thumbnail=base64.b64decode(asked["own"]),
             )
             written = out.getvalue() if embed else manifest
             for first in range(0, len(written), _CHUNK):
@@ -99,8 +100,11 @@ def sign_apart(
     parent: Path | None = None,
     parent_title: str = "",
     thumbnail: bytes = b"",
+    own: bytes = b"",
 ) -> Signed:
     """Sign a file by a child of the pool, which was given `SIGNER`; `says` checks what it made.
+
+    `thumbnail` is a small JPEG of the parent, `own` one of the file itself.
 
     Raises SigningError, MediaError.
     """
@@ -122,6 +126,7 @@ def sign_apart(
             "edit": edit,
             "parent": parent_title,
             "thumbnail": base64.b64encode(thumbnail).decode(),
+            "own": base64.b64encode(own).decode(),
         }
         answering.start(asked)
         said = pool.ask(files, source.name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from provenance.credentials import CAPTURED, COMPOSED, GENERATED, Credentials, declared_source
+from collections.abc import Sequence
+
+from provenance.credentials import CAPTURED, COMPOSED, GENERATED, Credentials, Problem, declared_source
 from provenance.metadata.claims import Claim
 
 _CLAIMED = {
@@ -17,6 +19,19 @@ _STATES = {
     "interim": "Content Credentials hold, signed by somebody on the interim list, frozen on 2026-01-01.",
     "trusted": "Content Credentials hold, signed by somebody on a trust list.",
 }
+_CHANGED = "The file is not as it was signed: its content was changed, or cut, or saved anew."
+_BROKEN = {
+    "assertion.dataHash.mismatch": _CHANGED,
+    "assertion.bmffHash.mismatch": _CHANGED,
+    "assertion.boxesHash.mismatch": _CHANGED,
+    "assertion.hashedURI.mismatch": "A statement of the manifest was changed after it was signed.",
+    "assertion.missing": "A statement that was signed is gone from the manifest.",
+    "claimSignature.mismatch": "The signature does not fit what is signed: the claim was changed or made up.",
+    "signingCredential.untrusted": "No trust list knows who signed.",
+    "signingCredential.expired": "The signer's certificate was out of date when it signed.",
+    "signingCredential.invalid": "The signer's certificate is none that may sign.",
+    "ingredient.manifest.mismatch": "The manifest of what it was made from was changed.",
+}
 
 
 def credentials_sentence(credentials: Credentials) -> str:
@@ -24,11 +39,23 @@ def credentials_sentence(credentials: Credentials) -> str:
     if credentials.remote:
         return "The Content Credentials lie elsewhere and were not fetched."
     if credentials.state == "invalid":
-        codes = ", ".join(problem.code for problem in credentials.problems)
+        codes = ", ".join(_grave(credentials.problems))
         return f"Content Credentials that do not hold: {codes or 'unreadable'}."
     if credentials.revoked:
         return "Content Credentials of a signer whose certificate was revoked."
     return _STATES[credentials.state]
+
+
+def _grave(problems: Sequence[Problem]) -> list[str]:
+    """The codes of what broke; that nobody knows the signer breaks nothing."""
+    found = [problem.code for problem in problems]
+    return [code for code in found if not code.endswith(".untrusted")] or found
+
+
+def problem_words(problem: Problem) -> str:
+    """What broke, in words, the library's where we have none, and the part of the manifest that tells."""
+    said = _BROKEN.get(problem.code) or problem.explanation or "It does not hold."
+    return f"{said} ({problem.where})" if problem.where else said
 
 
 def source_sentence(credentials: Credentials) -> str:

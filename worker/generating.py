@@ -17,6 +17,7 @@ from evidence.errors import MediaError, UnsupportedMedia, UsageError
 from evidence.files import write_whole
 from evidence.medium import MediaInfo, Pixels
 from evidence.sandbox import DecoderPool
+from evidence.thumbnails import preview_jpg, shrunk
 from exports.making import MOST_IN_GRID, Order, Original, face_square, make, order_of, sheet, sheet_name
 from exports.manifest import MANIFEST, Folder
 from exports.registry import ModelEntry
@@ -26,7 +27,6 @@ from exports.wishes import Asked, Condition, conditions_of, refuse_foreign, take
 from provenance.transparency.entries import generated
 from worker.marking import Marking
 from worker.media import MediaStore
-from worker.pictures import preview_jpg, shrunk
 from worker.remembering import Known, known_made
 from worker.requests import GenerateRequest
 from worker.scanner import installed_models
@@ -83,7 +83,8 @@ def generate(
         for made in make(order, decode.originals(order.asked.input), decode.pixels, on_part=told.part):
             twin = made.origin.get("twin_of")
             origin = made.origin | marking.row(made.origin["width"], made.origin["height"])
-            finish = partial(marking, parent=media.place(pictures[twin]) if twin else None)
+            parent = media.place(pictures[twin]) if twin else None
+            finish = partial(marking, parent=parent, parent_title=twin or "")
             name = folder.add(made.stem, made.suffix, made.content, origin, mask=made.mask, finish=finish)
             files.append(_file(media, job, name, "made", f"{BEFORE}{twin}.jpg" if twin else ""))
             files += [_file(media, job, folder.rows[name]["mask"], "mask")] if made.mask else ()

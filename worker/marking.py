@@ -41,11 +41,13 @@ class Marking:
             return pixels
         return embed(pixels, self._secret, self._payload)
 
-    def __call__(self, content: bytes, name: str, parent: Path | None) -> bytes:
+    def __call__(self, content: bytes, name: str, parent: Path | None, parent_title: str = "") -> bytes:
         """What is written as `name`; `parent` is the picture that was changed. Raises SigningError."""
         if self._unmarked:
             return content
-        return mark(content, Path(name).suffix, Origin(self._tool, Path(name).name, parent), self._key)
+        return mark(
+            content, Path(name).suffix, Origin(self._tool, Path(name).name, parent, parent_title), self._key
+        )
 
     @cached_property
     def _secret(self) -> bytes:

@@ -6,7 +6,6 @@ started when the first one is needed.
 
 from __future__ import annotations
 
-import os
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,25 +16,20 @@ from evidence.errors import MediaError, SigningError
 from evidence.inquiry import Reader
 from evidence.medium import Pixels, Sampling
 from evidence.sandbox import DecoderPool
-from provenance.c2pa import SigningKey
+from provenance.beside import BESIDE, Kind, thumbnail_of
 from provenance.examine import Declared, examine, reader
-from provenance.parents import PARENTS, picture_in
 from provenance.registry import Registry
 from provenance.seen import Seen
-from provenance.signers import development_key, key_from_command, key_from_files
 from provenance.signing import Statement, manifest_definition
 from provenance.signing_apart import SIGNER, Signed, says, sign_apart
 from provenance.trust import TrustStore
 from provenance.watermark.detect import Mark
 from provenance.watermark.files import find_in_file
 from provenance.watermark.keys import read_key
-from worker.media import MediaStore
-from worker.pictures import preview_jpg, shrunk
+from worker.beside import picture_beside
 from worker.remembering import look
 from worker.settings import Settings
-
-_THUMBNAIL_PX = 512
-PASS_PHRASE = "TOUCHSTONE_KEY_PASSPHRASE"
+from worker.signing import signing_key
 
 
 @dataclass(frozen=True)
@@ -91,18 +85,22 @@ class Origins:
             self._pool(SIGNER),
             path,
             manifest_definition(statement, Path(statement.title)),
-            self._key(),
+            signing_key(self._settings),  # anew each time: it may be changed while the service runs
             edit=statement.what in ("edited", "scanned"),
             parent=statement.parent,
             parent_title=parent_title,
             thumbnail=beside,
+            own=self._thumbnail(path),
         )
 
-    def parent(self, path: Path, media: MediaStore) -> Pixels | None:
-        """The picture of what a file was made from, if its manifest holds one. Raises MediaError."""
-        with media.receive() as written:
-            written.write(picture_in(self._pool(PARENTS).read(str(path))))
-            return self._first(written.written()) if written.size_bytes else None
+    def beside(self, path: Path, kind: Kind, sidecar: Path | None = None) -> Pixels | None:
+        """A picture that a file's manifest holds beside it, if it does. Raises MediaError."""
+        return picture_beside(self._pool(BESIDE), path, kind, sidecar)
+
+    def picture(self, path: Path) -> Pixels:
+        """The picture in a file, or the first frame of a film. Raises MediaError."""
+        with self._reader().open(str(path), Sampling(max_frames=1)) as medium:
+            return next(iter(medium.frames())).pixels
 
     def check(self, path: Path, sidecar: Path | None, statement: Statement) -> None:
         """Raise SigningError unless a signed file verifies and says what the statement says."""
@@ -113,24 +111,6 @@ class Origins:
                 f"What was written does not verify as what was asked for ({codes}), so it was thrown away.",
                 "Save the file anew in its format, or in another, and sign that.",
             )
-
-    def _key(self) -> SigningKey:
-        """The service's key, read anew each time: it may be changed while the service runs."""
-        chain, key, command = (
-            self._settings.signing_cert,
-            self._settings.signing_key,
-            self._settings.signing_command,
-        )
-        if chain is None:
-            return development_key(self._settings.data_dir / "signing")
-        if command:
-            return key_from_command(chain, command)
-        if key is None:
-            raise SigningError(
-                "The service has certificates to sign with, but no key.",
-                "Set TOUCHSTONE_SIGNING_KEY or TOUCHSTONE_SIGNING_COMMAND.",
-            )
-        return key_from_files(chain, key, lambda: os.environ.get(PASS_PHRASE, "").encode() or None)
 
     def _reader(self) -> DecoderPool:
         """The children that read; anew where the trust lists were changed."""
@@ -151,14 +131,9 @@ class Origins:
                 self._pools[reader.target] = self._opened.enter_context(pool)
             return self._pools[reader.target]
 
-    def _first(self, path: Path) -> Pixels:
-        """The picture in a file, or the first frame of a film."""
-        with self._reader().open(str(path), Sampling(max_frames=1)) as medium:
-            return next(iter(medium.frames())).pixels
-
     def _thumbnail(self, path: Path) -> bytes:
         """A small picture of a file; none of a file that cannot be decoded."""
         try:
-            return preview_jpg(shrunk(self._first(path), _THUMBNAIL_PX))
+            return thumbnail_of(self.picture(path))
         except (MediaError, StopIteration):
             return b""

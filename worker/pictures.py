@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 
 from evidence.errors import OutputError
 from evidence.files import write_whole
-from evidence.jpeg import encode_jpeg
-from evidence.medium import Pixels
+from evidence.thumbnails import preview_jpg
 
 if TYPE_CHECKING:
     from worker.media import MediaStore
     from worker.scanner import Scanned
 
 HEAT_CELLS = 96
-PREVIEW_QUALITY = 85
 
 # Fake probability -> RGB and opacity; below the first row nothing is drawn.
 _COLOURS = np.array(
@@ -63,20 +61,6 @@ def result_with_pictures(job: str, scanned: Scanned, media: MediaStore) -> dict[
         "heat": heat is not None and preview is not None,
         "preview": preview is not None,
     }
-
-
-def preview_jpg(pixels: Pixels) -> bytes:
-    """A preview as JPEG."""
-    return encode_jpeg(np.ascontiguousarray(pixels), PREVIEW_QUALITY)
-
-
-def shrunk(pixels: Pixels, most: int) -> Pixels:
-    """A picture of at most so many pixels a side."""
-    scale = min(1.0, most / max(pixels.shape[:2]))
-    if scale == 1:
-        return pixels
-    size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def coarse(heat: NDArray[np.float32]) -> NDArray[np.float32]:

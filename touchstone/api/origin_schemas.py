@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from provenance.beside import Difference
 from touchstone.api.schemas import Name, Taken
 
 
@@ -23,11 +24,35 @@ class Asked(BaseModel):
     size_bytes: int
 
 
+class Differs(BaseModel):
+    """How much of a picture differs from another, and the box around that, in shares of its sides."""
+
+    share: float
+    box: tuple[float, float, float, float] | None
+
+    @classmethod
+    def of(cls, found: Difference | None) -> Differs | None:
+        """A difference as the API says it."""
+        return None if found is None else cls(share=found.share, box=found.box)
+
+
+class Changed(BaseModel):
+    """What a medium was when it was `signed` and is `now`, small JPEGs in base 64, and where they differ.
+
+    The first is out of its manifest. `differs` is null where the two have different shapes, as after a crop.
+    """
+
+    signed: str
+    now: str
+    differs: Differs | None
+
+
 class Verification(Asked):
     """What a medium says of itself; `words` are the same in sentences.
 
     `credentials` has the state and the manifest tree, each of `claims` is only a claim, and `watermark` is
-    null where nobody looked for one.
+    null where nobody looked for one. `changed` is null unless the medium was changed after it was signed and
+    its manifest holds a picture of what it was.
     """
 
     mime: str
@@ -35,6 +60,7 @@ class Verification(Asked):
     claims: list[dict[str, Any]]
     watermark: dict[str, Any] | None
     words: list[str]
+    changed: Changed | None = None
 
 
 class Seen(Asked):
@@ -50,15 +76,8 @@ class Seen(Asked):
     looked_for: Literal["picture", "bytes"]
 
 
-class Differs(BaseModel):
-    """How much of a picture differs from its parent, and the box around that, in shares of its sides."""
-
-    share: float
-    box: tuple[float, float, float, float] | None
-
-
-class ScanParent(BaseModel):
-    """What a medium was made from, by the picture that its manifest holds."""
+class ScanBeside(BaseModel):
+    """What a medium was made from, or was when it was signed, by the picture that its manifest holds."""
 
     title: str
     url: str

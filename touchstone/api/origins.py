@@ -6,23 +6,27 @@ switched it on, and needs a scope of its own: a signature of this service is wor
 
 from __future__ import annotations
 
+import base64
 import logging
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from pydantic import ConfigDict, Field
 
-from evidence.errors import AccessError, SigningError
+from evidence.errors import AccessError, MediaError, SigningError
+from provenance.beside import difference, thumbnail_of
+from provenance.credentials import Credentials
 from provenance.signing import Statement
 from provenance.signing_apart import Signed
 from provenance.words import claim_words, credentials_sentence, source_sentence
 from touchstone.api.access import Signing, Writing
 from touchstone.api.handing import Handed, asked, body, handed_in
-from touchstone.api.origin_schemas import AboutForm, Seen, Verification
+from touchstone.api.origin_schemas import AboutForm, Changed, Differs, Seen, Verification
 from touchstone.api.schemas import Line, Name
 from touchstone.api.service import Desk
+from touchstone.report.beside import named_in
 from worker.origins import Verified
 
 log = logging.getLogger("touchstone.api")
@@ -81,7 +85,9 @@ async def verify(desk: Writing, request: Request) -> Verification:
     async with handed_in(request, desk, AboutForm, [_SIDECAR[0]]) as (handed, _):
         sidecar = handed.others.get(_SIDECAR[0])
         found = await asked(desk, lambda: desk.service.origins.verify(handed.path, sidecar))
-        return Verification(**_of(handed), **found.to_dict(), words=_words(found))
+        changed = await asked(desk, lambda: _changed(desk, handed, sidecar, found.declared.credentials))
+        words = _words(found)
+        return Verification(**_of(handed), **found.to_dict(), words=words, changed=changed)
 
 
 @router.post("/trace", openapi_extra=body(AboutForm))
@@ -140,6 +146,22 @@ def _sign(desk: Desk, handed: Handed, form: SignForm) -> Signed:
         else:
             origins.check(handed.path, written.written(), statement)
     return signed
+
+
+def _changed(desk: Desk, handed: Handed, sidecar: Path | None, found: Credentials) -> Changed | None:
+    """What a medium was when it was signed, if it was changed since and its manifest tells."""
+    if "signed" not in dict(named_in({"c2pa": found.to_dict()})):
+        return None
+    origins = desk.service.origins
+    try:
+        before = origins.beside(handed.path, "signed", sidecar)
+        if before is None:
+            return None
+        now = origins.picture(handed.path)
+    except MediaError:
+        return None
+    signed, shown = (base64.b64encode(thumbnail_of(one)).decode() for one in (before, now))
+    return Changed(signed=signed, now=shown, differs=Differs.of(difference(now, before)))
 
 
 def _of(handed: Handed) -> dict[str, Any]:

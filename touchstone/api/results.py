@@ -9,17 +9,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
-from evidence.errors import NoSuchJob, NotThere
+from evidence.errors import NotThere
 from evidence.verdict import Report
 from provenance.transparency.entries import PROOF
 from provenance.transparency.errors import LogError
 from touchstone.api import views
 from touchstone.api.access import Reading
+from touchstone.api.beside import PREVIEW, beside_of, decoded
 from touchstone.api.files import Sent
 from touchstone.api.origin_schemas import LogProof
 from touchstone.api.schemas import FramePoint, Frames, KnownMedium, Sha256
@@ -188,7 +188,9 @@ def _carrying(desk: Desk, report: Report) -> Report:
 
 
 def _item(desk: Desk, scan: str, report: Report) -> ReportItem:
-    return ReportItem(report, _preview(desk, scan), _heat(report))
+    job = desk.job(scan, "scan")
+    preview = decoded(desk.service.media.artefact(job.id, PREVIEW))
+    return ReportItem(report, preview, _heat(report), beside=beside_of(desk, job, report))
 
 
 def _artefact(desk: Desk, scan: str, name: str) -> Path:
@@ -196,14 +198,6 @@ def _artefact(desk: Desk, scan: str, name: str) -> Path:
     if not path.is_file():
         raise NotThere(f"The scan {scan} has no {name}.", "Its `links` say what there is.")
     return path
-
-
-def _preview(desk: Desk, scan: str) -> Any:
-    try:
-        data = np.fromfile(_artefact(desk, scan, "preview.jpg"), np.uint8)
-    except (NotThere, NoSuchJob):
-        return None
-    return cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
 
 
 def _heat(report: Report) -> Any:

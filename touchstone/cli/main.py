@@ -100,6 +100,10 @@ def scan(
     log: Annotated[
         bool, typer.Option("--log", help="Write the verdicts into the transparency log; reports carry proof.")
     ] = False,
+    sign: Annotated[
+        bool,
+        typer.Option("--sign", help="Sign the reports that are files: REPORT.c2pa, by the settings' key."),
+    ] = False,
     progress: options.Progress = "auto",
 ) -> None:
     """Give a verdict on pictures and videos.
@@ -129,6 +133,7 @@ def scan(
             jobs=jobs,
             fail_on_fake=fail_on == "fake",
             log=log,
+            sign=sign,
             progress=progress,
         )
     )

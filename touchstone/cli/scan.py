@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -20,11 +20,14 @@ from touchstone.cli.inputs import STDIN, Input, expand, names_one_file, read_lis
 from touchstone.cli.known import Memory, remembering
 from touchstone.cli.progress import Mode, Teller, telling
 from touchstone.cli.resume import ResumeFile
+from touchstone.cli.signed_reports import SignedReports, signing
 from touchstone.cli.stdin import saved_stdin
+from touchstone.report.beside import beside
 from touchstone.report.csv import CsvWriter
 from touchstone.report.item import ReportItem
 from touchstone.report.jsonl import JsonlWriter, JsonWriter
 from touchstone.report.sink import STDOUT
+from worker.beside import Beside
 from worker.scanner import Scanned, Scanner
 from worker.settings import Device, Settings, load_settings
 
@@ -49,6 +52,7 @@ class ScanOptions:
     jobs: int | None = None
     fail_on_fake: bool = False
     log: bool = False
+    sign: bool = False
     progress: Mode = "auto"
 
 
@@ -108,12 +112,18 @@ def run(options: ScanOptions) -> int:
                 )
                 memory = stack.enter_context(remembering(settings))
                 resume = _resume(options, scanner, stack)
-                writers = _writers(options, names_one_file(arguments), stack)
+                signed = signing(_files(options), settings, pdf=options.pdf) if options.sign else None
+                writers = _writers(options, names_one_file(arguments), stack, signed)
                 logged = _logged(settings, stack) if options.log else None
+                pictures = stack.enter_context(Beside(settings.limits))
                 for item in _items(inputs, scanner, memory, resume, stack, logged):
-                    _hand_out(item, writers, teller, tally)
+                    _hand_out(_with_beside(item, pictures) if drawn else item, writers, teller, tally)
+                    if signed:
+                        signed.add(item.report)
             if resume is not None:
                 resume.put_in_order()
+            if signed is not None:
+                signed.sign_all(_files(options))
         except KeyboardInterrupt:
             raise guard.Interrupted(_how_to_go_on(options, tally, len(inputs))) from None
     return tally.exit_code(options.fail_on_fake)
@@ -167,7 +177,14 @@ def _resume(options: ScanOptions, scanner: Scanner, stack: ExitStack) -> ResumeF
     return resume
 
 
-def _writers(options: ScanOptions, single: bool, stack: ExitStack) -> list[Writer]:
+def _files(options: ScanOptions) -> list[Path]:
+    """The reports that are one file for all media."""
+    return [path for path in (options.html, options.jsonl, options.csv) if path and path != STDOUT]
+
+
+def _writers(
+    options: ScanOptions, single: bool, stack: ExitStack, signed: SignedReports | None
+) -> list[Writer]:
     """The writers that were asked for; a table on standard output unless another one writes there."""
     writers: list[Writer] = []
     to_stdout = [path for path in (options.jsonl, options.csv) if path == STDOUT]
@@ -188,7 +205,9 @@ def _writers(options: ScanOptions, single: bool, stack: ExitStack) -> list[Write
     if options.pdf is not None:
         from touchstone.report.printed import PdfWriter
 
-        writers.append(PdfWriter(options.pdf, single=single))
+        writers.append(
+            PdfWriter(options.pdf, single=single, on_written=None if signed is None else signed.sign_one)
+        )
     if options.json:
         json = JsonWriter(single=single)
         stack.callback(json.close)
@@ -270,6 +289,15 @@ def _known(item: Input, scanner: Scanner, resume: ResumeFile | None) -> Callable
 def _as_stdin(scanned: Scanned, path: str) -> Scanned:
     """The same under the name "-", when it came from standard input."""
     return scanned.named(STDIN) if path and scanned.report.media["path"] == path else scanned
+
+
+def _with_beside(item: ReportItem, pictures: Beside) -> ReportItem:
+    """The item with what its manifest shows of it; of standard input nothing is there any more."""
+    path = str(item.report.media["path"])
+    if item.preview is None or path == STDIN:
+        return item
+    found = beside(item.report.provenance, item.preview, lambda kind: pictures.find(path, kind))
+    return replace(item, beside=found)
 
 
 def _hand_out(item: ReportItem, writers: Sequence[Writer], teller: Teller, tally: _Tally) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from evidence.errors import MediaError, UsageError
+
+if TYPE_CHECKING:
+    from evidence.medium import Pixels
+    from provenance.beside import Kind
+    from worker.beside import Beside
 
 VALID, NONE, INVALID, NOTHING_DONE = 0, 4, 5, 3
 
@@ -44,6 +49,7 @@ def verify(
     from provenance.trust import TrustStore
     from touchstone.cli.inputs import expand
     from touchstone.report.credentials import told
+    from worker.beside import Beside
     from worker.settings import load_settings
 
     settings = load_settings()
@@ -57,7 +63,10 @@ def verify(
         print(f"touchstone: {warning}", file=sys.stderr)
     rows: list[dict[str, Any]] = []
     codes: list[int] = []
-    with DecoderPool(settings.limits, workers=1, reader=reader(store, _extra(trust or ()))) as pool:
+    with (
+        DecoderPool(settings.limits, workers=1, reader=reader(store, _extra(trust or ()))) as pool,
+        Beside(settings.limits) as pictures,
+    ):
         for number, item in enumerate(items):
             try:
                 if item.problem:
@@ -74,6 +83,8 @@ def verify(
             rows.append({"path": item.path, **declared.to_dict()})
             if not as_json:
                 print(("" if number == 0 else "\n") + "\n".join(told(item.path, declared)))
+                for line in _apart(item.path, declared.credentials.to_dict(), pictures):
+                    print(f"  {line}")
     if as_json:
         print(json.dumps(rows[0] if len(files) == len(rows) == 1 else rows, indent=1))
     raise typer.Exit(worst(codes))
@@ -84,6 +95,18 @@ def worst(codes: Sequence[int]) -> int:
     if NOTHING_DONE in codes:
         return NOTHING_DONE if set(codes) == {NOTHING_DONE} else 1
     return max(codes)
+
+
+def _apart(path: str, credentials: dict[str, Any], pictures: Beside) -> Iterator[str]:
+    """Of a file that was changed after it was signed: where, if its manifest holds a picture of it."""
+    from touchstone.report.beside import beside, difference_words, named_in
+
+    def signed(kind: Kind) -> Pixels | None:
+        return pictures.find(path, kind) if kind == "signed" else None
+
+    if any(kind == "signed" for kind, _ in named_in({"c2pa": credentials})):
+        for one in beside({"c2pa": credentials}, pictures.picture(path), signed):
+            yield f"Beside the picture that was signed: {difference_words(one)}"
 
 
 def _extra(paths: Sequence[Path]) -> list[Any]:

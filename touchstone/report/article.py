@@ -17,8 +17,9 @@ from provenance.transparency.entries import PROOF
 from provenance.transparency.errors import LogError
 from provenance.transparency.proofs import head_of, place_of
 from provenance.transparency.reading import BLOCK
-from provenance.words import credentials_sentence
+from provenance.words import credentials_sentence, problem_words
 from touchstone.report import figures, wording
+from touchstone.report.beside import difference_words
 from touchstone.report.credentials import facts
 
 FOLDER = Path(__file__).parent
@@ -70,6 +71,8 @@ def environment(*folders: Path) -> jinja2.Environment:
     )
     for name in ("between", "percent", "clock", "size", "visible", "headline", "noun", "stretch"):
         environment.filters[name] = getattr(wording, name)
+    environment.filters["difference"] = difference_words
+    environment.filters["broken"] = problem_words
     return environment
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from provenance.credentials import Action, Credentials, Ingredient, Manifest
 from provenance.examine import Declared
 from provenance.metadata.claims import Claim
-from provenance.words import claim_words, credentials_sentence, signer_words, source_sentence
+from provenance.words import claim_words, credentials_sentence, problem_words, signer_words, source_sentence
 from touchstone.report.wording import visible
 
 _MOST_FACTS = 60
@@ -21,7 +21,7 @@ def told(path: str, declared: Declared) -> Iterator[str]:
     for line in _state(found):
         yield f"  {visible(line)}"
     if found.state == "invalid":
-        yield from (f"  - {problem.code}: {visible(problem.explanation)}" for problem in found.problems)
+        yield from (f"  - {problem.code}: {visible(problem_words(problem))}" for problem in found.problems)
     if found.manifest is not None:
         yield from (f"  {visible(line)}" for line in _manifest(found.manifest, ""))
     yield from (f"  Claimed: {visible(claim_words(claim))}" for claim in declared.claims)
@@ -37,6 +37,8 @@ def facts(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
         credentials = Credentials.from_dict(provenance["c2pa"])
         name = "Content Credentials"
         found += [(name, line) for line in _state(credentials)]
+        if credentials.state == "invalid":
+            found += [(name, problem_words(problem)) for problem in credentials.problems]
         if signed := signer_words(credentials):
             found.append((name, signed))
         if credentials.manifest is not None:

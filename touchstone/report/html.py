@@ -26,9 +26,12 @@ from typing import IO, Any
 from markupsafe import Markup
 
 from evidence.errors import OutputError
+from evidence.thumbnails import shrunk
 from evidence.verdict import SCHEMA
+from provenance.beside import THUMBNAIL_PX
 from touchstone.report import figures, wording
 from touchstone.report.article import FOLDER, article, environment
+from touchstone.report.beside import Pair
 from touchstone.report.item import ReportItem
 from worker.pictures import coarse
 
@@ -132,6 +135,7 @@ class HtmlWriter:
             "cells": (0, 0),
             "left_out": False,
             "taken_over": item.taken_over,
+            "pairs": (),
         }
         if item.preview is None:
             return pictures
@@ -146,6 +150,13 @@ class HtmlWriter:
             pictures["cells"] = heat.shape
             if item.report.threshold is not None:
                 pictures["outline"] = figures.outline(heat, item.report.threshold.value)
+        if item.beside:
+            own = figures.preview_uri(shrunk(item.preview, THUMBNAIL_PX))
+            pictures["pairs"] = [
+                Pair(one.kind, one.title, figures.preview_uri(one.pixels), own, one.differs)
+                for one in item.beside
+            ]
+            self._picture_bytes += sum(len(pair.theirs) + len(own) for pair in pictures["pairs"])
         self._picture_bytes += len(pictures["preview"]) + len(pictures["heat"])
         return pictures
 

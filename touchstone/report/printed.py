@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -38,16 +39,20 @@ _LONGEST_NAME = 48  # letters, of up to four bytes
 class PdfWriter:
     """A PDF a medium: `path` itself for a `single` one, else "N-name.pdf" in the folder `path`.
 
+    `on_written` is told of each with its report.
     Raises UsageError where WeasyPrint is missing or `path` is no folder, OutputError.
     """
 
-    def __init__(self, path: Path, *, single: bool) -> None:
+    def __init__(
+        self, path: Path, *, single: bool, on_written: Callable[[Path, Report], object] | None = None
+    ) -> None:
         _weasyprint()
         if not single and path.is_file():
             raise UsageError(
                 f"{path} is a file, and each of several media has a PDF of its own.", "Name a folder."
             )
         self._path, self._single, self._count = path, single, 0
+        self._on_written = on_written
         try:
             if single:
                 path.open("ab").close()  # said before the scan, not after it
@@ -65,6 +70,8 @@ class PdfWriter:
             path.write_bytes(pdf_of(item))
         except OSError as error:
             raise unwritable(path, error) from None
+        if self._on_written is not None:
+            self._on_written(path, item.report)
 
 
 def pdf_of(item: ReportItem, made_at: datetime | None = None) -> bytes:

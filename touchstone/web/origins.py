@@ -12,10 +12,14 @@ from provenance.metadata.claims import Claim
 from provenance.seen import Sighting, rate_words, sighting_words
 from provenance.words import claim_words, credentials_sentence, source_sentence
 from touchstone.api.origins import SourceType
+from touchstone.report.beside import Pair, difference_in
 from touchstone.web.inside import Inside
-from touchstone.web.rendering import render
+from touchstone.web.rendering import HEADERS, render
 
 router = APIRouter(include_in_schema=False)
+
+_JPEG = "data:image/jpeg;base64,"
+_POLICY = HEADERS["Content-Security-Policy"].replace("img-src 'self'", "img-src 'self' data:")
 
 
 @router.get("/provenance")
@@ -35,7 +39,7 @@ async def verify(request: Request) -> HTMLResponse:
         "source": source_sentence(credentials),
         "claimed": [claim_words(Claim(**row)) for row in found["claims"]],
     }
-    return await _page(request, found=found, said=said)
+    return await _page(request, found=found, said=said, changed=_changed(found))
 
 
 @router.post("/provenance/trace")
@@ -54,8 +58,19 @@ async def sign(request: Request) -> Response:
 async def _page(request: Request, **view: Any) -> HTMLResponse:
     limits = await Inside(request).get("/v1/limits")
     kinds = [kind for kind in get_args(SourceType) if kind]
-    empty = {"found": None, "said": None, "seen": ()}
-    return render(request, "origins.html", limits=limits, kinds=kinds, **{**empty, **view})
+    empty = {"found": None, "said": None, "seen": (), "changed": None}
+    page = render(request, "origins.html", limits=limits, kinds=kinds, **{**empty, **view})
+    page.headers["Content-Security-Policy"] = _POLICY
+    return page
+
+
+def _changed(found: dict[str, Any]) -> Pair | None:
+    """What was signed beside what came of it; nothing is kept here, so both pictures are in the page."""
+    changed, manifest = found["changed"], found["credentials"].get("manifest") or {}
+    if changed is None:
+        return None
+    theirs, ours = (f"{_JPEG}{changed[name]}" if changed[name] else "" for name in ("signed", "now"))
+    return Pair("signed", str(manifest.get("title") or ""), theirs, ours, difference_in(changed["differs"]))
 
 
 def _sighting(row: dict[str, Any]) -> dict[str, str]:

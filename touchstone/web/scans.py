@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import PurePath
 from typing import Any
@@ -12,7 +13,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from evidence.errors import ApiRefused
 from evidence.verdict import Report
+from provenance.beside import Kind
 from touchstone.report.article import article
+from touchstone.report.beside import Pair, difference_in, named_in
 from touchstone.web.inside import Inside
 from touchstone.web.rendering import HEADERS, render
 from touchstone.web.rows import Row
@@ -73,7 +76,11 @@ async def show(request: Request, scan_id: str) -> HTMLResponse:
             "left_out": False,
             "taken_over": False,
             "proof": await _there(Inside(request), f"/v1/scans/{scan_id}/proof.json"),
-            "parent": await _there(Inside(request), f"/v1/scans/{scan_id}/parent"),
+            "pairs": [
+                _pair(kind, found, links)
+                for kind, _ in named_in(report.provenance)
+                if (found := await _there(Inside(request), f"/v1/scans/{scan_id}/{kind}"))
+            ],
         }
     return render(request, "scan.html", scan=scan, report=report, **view)
 
@@ -106,6 +113,13 @@ async def _there(api: Inside, path: str) -> dict[str, Any] | None:
     except ApiRefused:
         return None
     return found
+
+
+def _pair(kind: Kind, found: Mapping[str, Any], links: Mapping[str, Any]) -> Pair:
+    """A picture out of the manifest beside the scan's own."""
+    return Pair(
+        kind, found["title"], found["url"], links.get("preview") or "", difference_in(found["differs"])
+    )
 
 
 def _midnight(day: str, days: int = 0) -> str:

@@ -99,6 +99,14 @@ def test_what_the_service_generates_is_declared_marked_logged_and_known_also_as_
     assert report["decided_by"] == "watermark"
     assert {"c2pa", "metadata", "watermark", "registry"} <= {one["kind"] for one in report["evidence"]}
 
+    parent = http.get(f"/v1/scans/{report['id']}/parent")
+    if source_type.startswith("composite"):
+        assert parent.json()["title"] == "desk"
+        assert parent.json()["differs"] == {"share": 0.0, "box": None}  # `mirror` gives it back
+        assert http.get(parent.json()["url"]).headers["content-type"] == "image/jpeg"
+    else:
+        assert parent.status_code == 404
+
     copy = stripped(data)
     declared, seen = asked("verify", "copy.jpg", copy), asked("trace", "copy.jpg", copy)["sightings"]
     report = ended(http, http.post("/v1/scans", files={"file": ("copy.jpg", copy)}))["report"]

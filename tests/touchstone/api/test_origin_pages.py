@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import io
 
 import httpx
+import numpy as np
 from PIL import Image, ImageDraw
 
 from provenance.transparency.notes import PublicKey
 from provenance.transparency.proofs import check
 from tests.api_service import Api, problem
+from tests.credentials import changed_png
 from tests.touchstone.api.conftest import StartApi
 from tests.touchstone.api.test_access import client
 
@@ -62,11 +65,47 @@ def test_a_verdict_stands_beside_what_the_picture_was_made_from_and_says_where_i
     assert abs(bottom * 240 - 111) <= 5
     page = api.http.get(f"/scans/{scan}").text
     assert "Made from" in page
-    assert "all of it inside the frame" in page
+    assert "framed where they differ" in page
+    assert "Made from" in api.http.get(f"/v1/scans/{scan}/report.html").text
     assert f"/v1/scans/{scan}/proof.json" in page
     plain = scanned(api, picture(dot=False))
     problem(api.http.get(f"/v1/scans/{plain}/parent"), 404, "not_there")
     assert "Made from" not in api.http.get(f"/scans/{plain}").text
+
+
+def test_a_photograph_that_was_edited_after_it_was_signed_shows_what_broke_and_where(start: StartApi) -> None:
+    api = start(signing=True)
+    files = {"file": ("photo.png", picture(dot=False))}
+    whole = api.http.post("/v1/sign", files=files, data={"as": "edited"}).content
+    edited = changed_png(whole, np.asarray(Image.open(io.BytesIO(picture(dot=True)))))
+
+    found = api.http.post("/v1/verify", files={"file": ("photo.png", edited)}).json()
+    page = api.http.post("/provenance/verify", files={"file": ("photo.png", edited)})
+    scan = scanned(api, edited)
+    shown = api.http.get(f"/v1/scans/{scan}/signed").json()
+    report = api.http.get(f"/v1/scans/{scan}/report.html").text
+
+    (broken,) = (one for one in found["credentials"]["problems"] if "dataHash" in one["code"])
+    assert (broken["code"], broken["where"]) == ("assertion.dataHash.mismatch", "c2pa.hash.data")
+    assert found["credentials"]["state"] == "invalid"
+    assert shown["differs"]["box"] == found["changed"]["differs"]["box"]
+    left, top, right, bottom = shown["differs"]["box"]
+    for side, drawn in ((left, 40 / 320), (top, 60 / 240), (right, 91 / 320), (bottom, 111 / 240)):
+        assert abs(side - drawn) <= 0.02  # one cell of the comparison is 0.008 wide and 0.01 high
+    before = Image.open(io.BytesIO(base64.b64decode(found["changed"]["signed"])))
+    assert before.size == Image.open(io.BytesIO(api.http.get(shown["url"]).content)).size == (320, 240)
+    assert "img-src 'self' data:" in page.headers["content-security-policy"]
+    for text in (page.text, api.http.get(f"/scans/{scan}").text, report):
+        assert "Changed after it was signed" in text
+        assert "assertion.dataHash.mismatch" in text
+        assert "The file is not as it was signed" in text
+        assert "They differ in" in text
+        assert 'class="differs"' in text
+    kept = api.http.post("/v1/verify", files={"file": ("photo.png", whole)}).json()
+    assert (kept["credentials"]["state"], kept["changed"]) == ("untrusted", None)
+    problem(api.http.get(f"/v1/scans/{scanned(api, whole)}/signed"), 404, "not_there")
+    cut = changed_png(whole, np.asarray(Image.open(io.BytesIO(picture(dot=True))))[:, :200])
+    assert api.http.post("/v1/verify", files={"file": ("a.png", cut)}).json()["changed"]["differs"] is None
 
 
 def test_the_log_page_finds_entries_and_hands_out_proofs_that_hold(start: StartApi) -> None:

@@ -28,7 +28,9 @@ from evidence.verdict import (
     Stability,
     Threshold,
     TimelinePoint,
+    nothing_claimed,
 )
+from provenance.credentials import Action, Credentials, Ingredient, Manifest, Problem
 from tests.touchstone.web.browsing import PATIENCE_MS, faults_of
 from tests.touchstone.web.stub import Stub
 
@@ -76,7 +78,7 @@ def stub(tmp_path: Path, photo: Pixels, clip: Path) -> Stub:
     (tmp_path / "fake" / "heat.png").write_bytes(_TRANSPARENT)
     shutil.copy(clip, tmp_path / "film" / "media")
     made = Stub(tmp_path)
-    made.scan("fake", report=plain_report("fake.png"))
+    made.scan("fake", report=plain_report("fake.png", provenance=nothing_claimed() | {"c2pa": _changed()}))
     made.scan("real", report=plain_report("real.png", "real"))
     made.scan(
         "unclear", report=plain_report("unclear.png", "uncertain", reason=Reason("unstable", "It flips."))
@@ -107,10 +109,9 @@ def stub(tmp_path: Path, photo: Pixels, clip: Path) -> Stub:
         "id": "night", "name": "Archive", "state": "done", "created": 1_764_000_000.0, "finished": None,
         "total": 3, "done": 3, "failed": 2, "retriable": 1, "counts": counts,
     }  # fmt: skip
-    made.parents["fake"] = {
-        "title": "whole.jpg", "url": "/v1/scans/fake/preview.jpg", "width": 256, "height": 192,
-        "differs": {"share": 0.02, "box": [0.3, 0.2, 0.5, 0.4]},
-    }  # fmt: skip
+    shown = {"title": "whole.jpg", "url": "/v1/scans/fake/preview.jpg", "width": 256, "height": 192}
+    made.beside["fake", "parent"] = shown | {"differs": {"share": 0.02, "box": [0.3, 0.2, 0.5, 0.4]}}
+    made.beside["fake", "signed"] = shown | {"differs": None}
     entry = {"kind": "scan", "verdict": "fake", "time": "2026-11-25T12:00:00Z", "media_sha256": "ab" * 32}
     made.proofs["fake"] = {"entry": entry, "proof": "c2sp.org/tlog-proof@v1\nindex 5\n\nstub/log\n7\n"}
     empty = {"code": "empty", "message": "It is empty."}
@@ -199,6 +200,14 @@ def _model(name: str, kind: str, **fields: Any) -> dict[str, Any]:
         "calibration": _CALIBRATION if kind == "detector" else None,
     }  # fmt: skip
     return made | fields
+
+
+def _changed() -> dict[str, Any]:
+    """The credentials of a file that was made from another, signed, and changed since."""
+    parent = Ingredient("whole.jpg", "image/jpeg", "parentOf", "none")
+    manifest = Manifest("m", "fake.png", "An Editor", None, "", (Action("c2pa.edited"),), (parent,))
+    broken = Problem("assertion.dataHash.mismatch", "Hashes do not match.", "c2pa.hash.data")
+    return Credentials("invalid", (broken,), place="embedded", manifest=manifest).to_dict()
 
 
 def _item(position: int, name: str, state: str = "done", **fields: Any) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Stub:
         self.events: dict[str, Iterable[tuple[str, dict[str, Any]]]] = {}
         self.looked_for: dict[str, str] = {}
         self.proofs: dict[str, dict[str, Any]] = {}
-        self.parents: dict[str, dict[str, Any]] = {}
+        self.beside: dict[tuple[str, str], dict[str, Any]] = {}
         self.told: dict[str, dict[str, Any]] = {}
         self.locked = False
         self.app = self._app()
@@ -146,7 +146,11 @@ class Stub:
 
         @app.get("/v1/scans/{id}/parent", response_model=None)
         def parent(id: str) -> dict[str, Any] | JSONResponse:
-            return self.parents.get(id) or JSONResponse({"detail": "It has no parent."}, 404)
+            return self.beside.get((id, "parent")) or JSONResponse({"detail": "There is none."}, 404)
+
+        @app.get("/v1/scans/{id}/signed", response_model=None)
+        def signed(id: str) -> dict[str, Any] | JSONResponse:
+            return self.beside.get((id, "signed")) or JSONResponse({"detail": "There is none."}, 404)
 
         @app.get("/v1/log")
         def log() -> dict[str, Any]:
