@@ -82,11 +82,15 @@ def create_app(
     async def life(_: FastAPI) -> AsyncIterator[None]:
         if runner is not None:
             runner.start()
+        if service.sharing is not None:
+            service.sharing.start()
         try:
             yield
         finally:
             if runner is not None:
                 await run_in_threadpool(runner.stop)
+            if service.sharing is not None:
+                await run_in_threadpool(service.sharing.stop)
             await run_in_threadpool(service.intake.close)
             await run_in_threadpool(service.origins.close)
             if store is None:

@@ -18,10 +18,11 @@ from evidence.errors import NoSuchJob, NoSuchMedium
 from touchstone.api.intake import Intake
 from touchstone.api.metrics import Counters
 from touchstone.api.quotas import Quotas
-from touchstone.api.rates import Rates
+from touchstone.api.rates import Rates, Sharing
 from touchstone.api.tally import Tally
 from touchstone.api.watch import Watch
 from worker.jobs.api_keys import ApiKeys
+from worker.jobs.buckets import Buckets
 from worker.jobs.holdings import jobs_holding, media_of
 from worker.jobs.leases import Leases
 from worker.jobs.model import Job, Shard
@@ -61,6 +62,7 @@ class Service:
     tally: Tally = field(init=False)
     rates: Rates = field(init=False)
     guesses: Rates = field(init=False)
+    sharing: Sharing | None = field(init=False)
     quotas: Quotas = field(init=False)
     intake: Intake = field(init=False)
     logbook: Logbook = field(init=False)
@@ -72,8 +74,11 @@ class Service:
     def __post_init__(self) -> None:
         self.keys, self.leases = ApiKeys(self.store), Leases(self.store)
         self.watch, self.tally = Watch(self.store), Tally(self.store)
-        self.rates = Rates(self.settings.requests_per_minute)
-        self.guesses = Rates(60)
+        # A store that is a file of this machine is served by one process.
+        shared = None if self.store.engine.dialect.name == "sqlite" else Buckets(self.store)
+        self.rates = Rates(self.settings.requests_per_minute, "requests", shared)
+        self.guesses = Rates(60, "guesses", shared)
+        self.sharing = None if shared is None else Sharing([self.rates, self.guesses])
         self.quotas = Quotas(self.settings, self.store)
         self.intake = Intake(self.store, self.media)
         self.logbook = Logbook(self.store.engine, self.settings)

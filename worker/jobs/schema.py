@@ -111,6 +111,14 @@ api_keys = Table(
     Index("api_keys_by_tenant", "tenant"),
 )
 
+rate_buckets = Table(
+    "rate_buckets",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("tokens", Float, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
 # Which job of whom needs which medium: files lie under their sha256, and two tenants may hold the same.
 holdings = Table(
     "holdings",

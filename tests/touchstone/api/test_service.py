@@ -180,6 +180,7 @@ def test_every_error_of_ours_has_a_status_and_its_own_code() -> None:
 
 def test_a_tenant_that_asks_too_often_is_told_when_to_come_again(start: StartApi) -> None:
     api = start(requests_per_minute=60)
+    api.service.rates.clock = lambda: 0.0
     answers = [api.http.get("/v1/limits") for _ in range(12)]
     assert {answer.status_code for answer in answers[:10]} == {200}
     problem(answers[-1], 429, "too_many")
