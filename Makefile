@@ -26,8 +26,9 @@ fix: $(DEV)/.ready
 	$(DEV)/bin/ruff format .
 	$(DEV)/bin/ruff check --fix .
 
-bench: $(DEV)/.ready  ## end to end and stage by stage, beside the bare limit
+bench: $(DEV)/.ready  ## end to end and stage by stage, beside the bare limit; what watermark, registry and log add
 	$(DEV)/bin/python -m benchmarks.scan
+	$(DEV)/bin/python -m benchmarks.origins
 
 soak: $(DEV)/.ready services snapshots  ## the long runs: 50 000 requests that the API's description allows or forbids, power cuts, full disks, kill storms, outages, poison
 	$(DEV)/bin/python -m benchmarks.fuzz_api --cases 50000
