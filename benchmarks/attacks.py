@@ -32,6 +32,7 @@ from worker.scanner import Scanner
 from worker.settings import load_settings
 
 LARGEST = 512  # pixels of the longer side of what is attacked
+LAUNDERED = 0.15  # of the verdicts may turn over all kinds of laundering together
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,14 @@ BOUTS = (
     Bout("patch:area=0.02"),
     Bout("square:queries=100"),
     Bout("square:queries=1000", goal=0.2),
-    Bout("square:queries=10000", pictures=6, goal=0.4),
+    Bout("square:queries=10000", pictures=3, goal=0.4),
     Bout("boundary:queries=1000"),
-    Bout("notch", goal=0.15),
-    Bout("resample", goal=0.15),
-    Bout("renoise", goal=0.15),
-    Bout("grid", goal=0.15),
-    Bout("rebuild", goal=0.15),
-    Bout("recode", goal=0.15),
+    Bout("notch"),
+    Bout("resample"),
+    Bout("renoise"),
+    Bout("grid"),
+    Bout("rebuild"),
+    Bout("recode"),
 )
 
 
@@ -79,8 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with TemporaryDirectory() as scratch, Scanner(settings) as scanner:
         out = options.out or Path(scratch)
         lines = [_fought(bout, chosen, target, out, scanner) for bout in bouts]
+    if washed := [line for line in lines if parse(line["attack"]).needs == "pixels"]:
+        lines.append(_pooled(washed))
     result = {"machine": machine(), "model": target.name, "forgeries": len(chosen), "bouts": lines}
-    Console().print(_table(lines, target.name))
+    Console(width=120).print(_table(lines, target.name))
     if options.json is not None:
         options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     missed = [line for line in lines if line["goal"] is not None and line["success"] > line["goal"]]
@@ -120,6 +123,7 @@ def _fought(
     print(f"{bout.attack}: {turned} of {len(rows)}", file=sys.stderr)
     return {
         **line.to_dict(),
+        "attack": bout.attack,
         "goal": bout.goal,
         "turned": turned,
         "success": turned / len(rows),
@@ -128,15 +132,37 @@ def _fought(
     }
 
 
+def _pooled(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """All kinds of laundering together."""
+    pictures, turned, real, clear = (
+        sum(line[name] for line in lines) for name in ("pictures", "turned", "called_real", "turned_clear")
+    )
+    return {
+        "attack": "laundering, all",
+        "goal": LAUNDERED,
+        "pictures": pictures,
+        "turned": turned,
+        "success": turned / pictures,
+        "interval": list(wilson(turned, pictures)),
+        "called_real": real,
+        "turned_clear": clear,
+        **dict.fromkeys(("psnr", "ssim", "queries")),
+    }
+
+
 def _fake(report: Report) -> bool:
-    """Whether a scan's score reaches its threshold, whatever else the report doubts."""
+    """Whether a scan's score reaches its threshold, whatever else the report doubts.
+
+    Reports round scores to four digits, which attacks that rest just below the threshold fall within.
+    """
     assert report.threshold is not None
-    return (report.fake_probability or 0.0) >= report.threshold.value
+    above = (report.fake_probability or 0.0) > round(report.threshold.value, 4)
+    return report.verdict == "fake" or above
 
 
 def _table(lines: Sequence[dict[str, Any]], model: str) -> Table:
     table = Table(box=None, header_style="dim", title=f"{model}: forgeries no longer called fake")
-    table.add_column("attack")
+    table.add_column("attack", no_wrap=True)
     for name in (
         "goal",
         "n",
