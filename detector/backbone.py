@@ -25,13 +25,13 @@ class Backbone(nn.Module):
     def __init__(self, inputs: int, config: BackboneConfig) -> None:
         super().__init__()
         fine, *middle, coarse = config.channels
-        layers: list[nn.Module] = [_conv(inputs, fine, 3)]
+        layers: list[nn.Module] = [conv(inputs, fine, 3)]
         width = fine
         for wider in middle:
-            layers += [_conv(width, wider, 3, stride=2), Block(wider, 1)]
+            layers += [conv(width, wider, 3, stride=2), Block(wider, 1)]
             width = wider
         layers += [
-            _conv(width, coarse, 3, stride=2),
+            conv(width, coarse, 3, stride=2),
             *(Block(coarse, dilation) for dilation in config.dilations),
         ]
         self.layers = nn.Sequential(*layers)
@@ -46,15 +46,16 @@ class Block(nn.Module):
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
-        self.body = _conv(channels, channels, 3, dilation=dilation)
+        self.body = conv(channels, channels, 3, dilation=dilation)
 
     def forward(self, features: Tensor) -> Tensor:
         changed: Tensor = self.body(features)
         return features + changed
 
 
-def _conv(inputs: int, outputs: int, kernel: int, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:
+def conv(inputs: int, outputs: int, kernel: int, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:
+    """A convolution that keeps the size but for its stride, with its normalisation."""
     padding = dilation * (kernel // 2)
-    conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=False)
-    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-    return nn.Sequential(conv, nn.BatchNorm2d(outputs, momentum=0.05), nn.ReLU(inplace=True))
+    layer = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=False)
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    return nn.Sequential(layer, nn.BatchNorm2d(outputs, momentum=0.05), nn.ReLU(inplace=True))

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from detector.backbone import Backbone, BackboneConfig
 from detector.heads import Heads
-from detector.stems import ResidualStem
+from detector.stems import ResidualStem, Stem
 from evidence.errors import ConfigMismatch, ModelNotFound
 
 
@@ -33,6 +33,14 @@ class DetectorConfig:
     half: BackboneConfig | None = None  # the expert at half the size; its trunk has two strides
     families: tuple[str, ...] = ()
     dropout: float = 0.1
+
+    def stem(self) -> Stem:
+        """The fixed part that every expert looks through."""
+        return ResidualStem()
+
+    def expert(self, inputs: int, trunk: BackboneConfig) -> nn.Module:
+        """One learned part, from so many channels on."""
+        return Backbone(inputs, trunk)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -70,8 +78,8 @@ class FakeDetector(nn.Module):
         super().__init__()
         self.config = config or PRESETS["default"]
         trunks = [self.config.backbone, *([self.config.half] if self.config.half else [])]
-        self.stem = ResidualStem()
-        self.experts = nn.ModuleList(Backbone(ResidualStem.channels, trunk) for trunk in trunks)
+        self.stem = self.config.stem()
+        self.experts = nn.ModuleList(self.config.expert(self.stem.channels, trunk) for trunk in trunks)
         self.heads = Heads(
             [trunk.channels[-1] for trunk in trunks], len(self.config.families), self.config.dropout
         )
@@ -81,7 +89,7 @@ class FakeDetector(nn.Module):
 
     def residuals(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """The fixed part: uint8 (B, H, W, 3) -> (B, 36, H / 2, W / 2); at half size (B, 36, H / 4, W / 4)."""
-        channels_first = pixels.permute(0, 3, 1, 2).to(self.stem.kernels.dtype)
+        channels_first = pixels.permute(0, 3, 1, 2).to(next(self.parameters()).dtype)
         native: Tensor = self.stem(channels_first)
         if self.config.half is None:
             return (native,)

@@ -54,7 +54,13 @@ _BANK: tuple[tuple[str, tuple[int, int, int], _Taps, int, int], ...] = (
 NAMES = tuple(row[0] for row in _BANK)
 
 
-class ResidualStem(nn.Module):
+class Stem(nn.Module):
+    """The fixed first part of a detector: pixels (B, 3, H, W) in 0..255 -> (B, `channels`, H / 2, W / 2)."""
+
+    channels: int
+
+
+class ResidualStem(Stem):
     """Pixels to truncated residuals: (B, 3, H, W) in 0..255 -> (B, 36, H / 2, W / 2) in -1..1.
 
     The two pixels next to the border have no full neighbourhood; their residual is 0, which says
