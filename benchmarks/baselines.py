@@ -108,14 +108,15 @@ def _made(name: str, options: argparse.Namespace) -> ModelEntry:
     identity = Identity(f"baseline-{name}", VERSION, task="A baseline rebuilt from a published idea.")
     net = load_baseline(folder / WEIGHTS)
     export_detector(net, options.out / f"{name}.onnx", identity, len(net.config.families))
-    write_text(beside, _toml(name))
+    write_text(beside, toml_of(name))
     entry = ModelEntry.from_toml(beside)
     calibration = _calibrated(entry, read(twins, split="cal"))
-    write_text(beside, _toml(name, calibration))
+    write_text(beside, toml_of(name, calibration))
     return ModelEntry.from_toml(beside)
 
 
-def _toml(name: str, calibration: Calibration | None = None) -> str:
+def toml_of(name: str, calibration: Calibration | None = None) -> str:
+    """What stands beside a baseline's file, as docs/add-a-detector.md has it."""
     lines = [f'name = "baseline-{name}"', f'version = "{VERSION}"', 'licence = "Apache-2.0"', ""]
     lines += ["[input]", 'name = "pixels"', 'layout = "NHWC"', "scale = 1.0", ""]
     lines += ["[output]", 'name = "logit"', 'values = "logit"']

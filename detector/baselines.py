@@ -93,8 +93,8 @@ class NearestStem(Stem):
     channels = 9
 
     def forward(self, pixels: Tensor) -> Tensor:
-        phases = F.pixel_unshuffle(pixels, 2).unflatten(1, (3, 4))  # (B, 3, 4, H/2, W/2)
-        return (phases[:, :, 1:] - phases[:, :, :1]).flatten(1, 2) / 16
+        first, *others = _phases(pixels)
+        return torch.cat([other - first for other in others], 1) / 16
 
 
 class HaarStem(Stem):
@@ -103,7 +103,7 @@ class HaarStem(Stem):
     channels = 3
 
     def forward(self, pixels: Tensor) -> Tensor:
-        a, b, c, d = F.pixel_unshuffle(pixels, 2).unflatten(1, (3, 4)).unbind(2)
+        a, b, c, d = _phases(pixels)
         return (a - b - c + d) / 16
 
 
@@ -148,6 +148,12 @@ class PatchTrunk(nn.Module):
 
     def forward(self, residuals: Tensor) -> Tensor:
         return F.avg_pool2d(self.points(self.step(self.patch(residuals))), 2)
+
+
+def _phases(pixels: Tensor) -> list[Tensor]:
+    """The four pixels of every block of 2 x 2, row by row: each (B, 3, H / 2, W / 2)."""
+    blocks = F.pixel_unshuffle(pixels, 2)
+    return [blocks[:, place::4] for place in range(4)]
 
 
 STEMS: dict[str, type[Stem]] = {

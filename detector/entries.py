@@ -64,7 +64,8 @@ class Entry:
     against, where those of its generator are not meant. `video` ties the frames of one video together.
     `twin_of` is the key of the real picture that a forgery was made from, `mask` a picture that is white
     where it is forged (None: all of it). `kind` says how a forgery was made, `treatment` what was done to
-    a real and its forgeries alike. `inside` gives the bytes of what lies in a tar or a table.
+    a real and its forgeries alike, `attack` what was done to deceive a detector. `inside` gives the bytes of
+    what lies in a tar or a table.
     """
 
     path: Path
@@ -83,6 +84,7 @@ class Entry:
     upsampler: str = ""
     kind: str = ""
     treatment: str = ""
+    attack: str = ""
 
 
 def entry_of(
@@ -108,6 +110,17 @@ def entry_of(
         upsampler=str(row.get("upsampler") or ""),
         kind=str(row.get("kind") or ""),
         treatment=str(row.get("treatment") or ""),
+        attack=_attack_of(row.get("attack")),
+    )
+
+
+def _attack_of(said: Any) -> str:
+    """The attack as one writes it: `square:queries=1000`; a manifest holds it as name and settings."""
+    if not isinstance(said, Mapping):
+        return str(said or "")
+    settings = said.get("settings") or {}
+    return ":".join(
+        filter(None, (str(said.get("name")), ",".join(f"{key}={value}" for key, value in settings.items())))
     )
 
 

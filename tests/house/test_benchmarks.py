@@ -12,16 +12,32 @@ import numpy as np
 import pytest
 
 from benchmarks import demo_originals, gallery
+from benchmarks.baselines import toml_of
 from benchmarks.demo_originals import ORIGINALS, fetch_originals
 from benchmarks.figures import render
 from benchmarks.media import pan, photo_like
 from benchmarks.memory import watch
 from benchmarks.plates import Painter
+from detector.thresholds import Calibration
 from evidence.errors import DataError
-from exports.registry import SHIPPED, Registry
+from exports.registry import SHIPPED, ModelEntry, Registry
 from exports.runtime import GeneratorSession
 from tests import tiny_generators
 from testsets.tally import wilson
+from worker.scanner import calibration_of
+
+
+def test_a_baselines_toml_is_read_back_with_its_calibration(tmp_path: Path) -> None:
+    reading = Calibration(temperature=2.5, bias=-0.25, fake_at=0.75, real_below=0.5, n=400, measured_on="x")
+    (tmp_path / "npr.onnx").write_bytes(b"not looked at")
+    (tmp_path / "npr.toml").write_text(toml_of("npr", reading))
+
+    entry = ModelEntry.from_toml(tmp_path / "npr.toml")
+
+    assert entry.label == "baseline-npr@0.1.0"
+    assert calibration_of(entry) == reading
+    assert entry.foreign is not None
+    assert (entry.foreign.input, entry.foreign.layout, entry.foreign.scale) == ("pixels", "NHWC", 1.0)
 
 
 def test_wilsons_interval_has_its_closed_form_at_no_hits() -> None:

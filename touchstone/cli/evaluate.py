@@ -73,12 +73,8 @@ def evaluate(
     from detector.evaluate import tabulate
     from detector.readers import read
     from detector.robustness import HARMLESS, Chain, cells_named, chosen, measure
-    from detector.scoring import Scorer
-    from exports.runtime import open_detector
-    from touchstone.cli.scores import ScoreFile
+    from touchstone.cli.measuring import opened_detector
     from touchstone.report.card import card_json, write_card
-    from worker.scan import judge_picture
-    from worker.scanner import calibration_of, find_detector
     from worker.settings import load_settings
 
     settings = load_settings(model=model)
@@ -86,21 +82,12 @@ def evaluate(
     wanted = cells_named(cells)
     skipped = Skipped()
     entries = read(dataset, split=split, reals=reals, on_unlabelled=lambda error: skipped.add(dataset, error))
-    entry = find_detector(settings)
-    calibration = calibration_of(entry)
-    session = open_detector(entry, settings.device, settings.threads)
-    done_with = f"{entry.sha256} {settings.tiles_per_image} {settings.sampling} {calibration}"
-    notebook = ScoreFile(resume, done_with) if resume else None
-    scorer = Scorer(
-        lambda pixels: judge_picture(
-            pixels, session.run, tiles=settings.tiles_per_image, part_margin=calibration.part_margin
-        ),
-        calibration,
-        sampling=settings.sampling,
-        notebook=notebook,
-    )
     delivered = _delivery(jpeg, resize)
-    with Progress(console=Console(stderr=True), transient=True, disable=json) as progress:
+    with (
+        opened_detector(settings, resume) as detector,
+        Progress(console=Console(stderr=True), transient=True, disable=json) as progress,
+    ):
+        entry, calibration, scorer = detector.entry, detector.calibration, detector.scorer
         task = progress.add_task("pictures", total=len(entries))
         scored = list(
             scorer.score(
@@ -123,8 +110,6 @@ def evaluate(
             return list(scorer.score(part, delivered=steps, delivery=str(steps)))
 
         robustness = measure(deliver, calibration, cells=wanted) if part else None
-    if notebook is not None:
-        notebook.close()
     found = tabulate(scored, calibration, by=lambda item: getattr(item, by) or item.generator)
     about = {
         "dataset": dataset.resolve().name,

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from touchstone.cli import testset_attack
+from touchstone.cli import testset_attack, testset_score
 from touchstone.cli.guard import SOME_FAILED, Interrupted, patient_interrupts
 from touchstone.cli.skipped import Skipped
 
@@ -29,6 +29,7 @@ group = typer.Typer(no_args_is_help=True)
 def register(app: typer.Typer) -> None:
     """Add the group to `app`."""
     testset_attack.register(group)
+    testset_score.register(group)
     app.add_typer(group, name="testset", help="Build, check and score adversarial test sets.")
 
 

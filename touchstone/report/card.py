@@ -30,7 +30,7 @@ def card_json(found: Evaluation, about: Mapping[str, Any], robustness: Robustnes
     whole = {"schema": SCHEMA, **about, **found.to_dict()}
     if robustness is not None:
         whole["robustness"] = robustness.to_dict()
-    return json.dumps(_finite(whole), indent=2, allow_nan=False)
+    return json.dumps(finite(whole), indent=2, allow_nan=False)
 
 
 def write_card(
@@ -52,7 +52,7 @@ def write_card(
             about={"schema": SCHEMA, **about},
             calibration=calibration,
             curves=curves(labels, logits, scores),
-            style=_style(),
+            style=style(),
         )
     )
     write_whole(path, page.encode("utf-8", "backslashreplace"))
@@ -73,19 +73,21 @@ def write_lint(
             doubles=[(name, mend, getattr(report, part)) for part, name, mend in doubles],
             limit=limit,
             dataset=dataset,
-            style=_style(),
+            style=style(),
         )
     )
     write_whole(path, page.encode("utf-8", "backslashreplace"))
 
 
-def _style() -> Markup:
+def style() -> Markup:
+    """What every card looks like."""
     return Markup("".join((FOLDER / name).read_text("utf-8") for name in ("report.css", "card.css")))
 
 
-def _finite(part: Any) -> Any:
+def finite(part: Any) -> Any:
+    """The same with null for what is no number, as JSON has it."""
     if isinstance(part, dict):
-        return {key: _finite(value) for key, value in part.items()}
+        return {key: finite(value) for key, value in part.items()}
     if isinstance(part, (list, tuple)):
-        return [_finite(value) for value in part]
+        return [finite(value) for value in part]
     return None if isinstance(part, float) and not math.isfinite(part) else part

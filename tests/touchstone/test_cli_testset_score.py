@@ -1,0 +1,101 @@
+"""`touchstone testset score` through the real runtime: two detectors, one test set, one page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import onnx
+import pytest
+
+from tests import tiny_detector
+from tests.command_line import Touchstone
+
+
+@pytest.fixture
+def test_set(tmp_path: Path) -> Path:
+    """Eight reals with a fake each, half of them delivered otherwise, and two attacked fakes."""
+    folder, rows = tmp_path / "set", []
+    for number in range(8):
+        way = "jpeg-75" if number % 2 else ""
+        pictures = {f"real/{number}.png": ("real", -3.0, None), f"fake/{number}.png": ("fake", 3.0, None)}
+        if number < 2:
+            attack = {"name": "square", "settings": {"queries": 100}}
+            pictures[f"fake/attacked-{number}.png"] = ("fake", -2.0, attack)
+        for name, (label, lean, attack) in pictures.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            pixels = tiny_detector.picture(72, 80, lean=lean, seed=number)
+            assert cv2.imwrite(str(folder / name), pixels[:, :, ::-1])
+            row = {"path": name, "label": label, "group": f"g{number}", "treatment": way, "attack": attack}
+            rows.append(row | ({"family": "somegan"} if label == "fake" else {}))
+    (folder / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+@pytest.fixture
+def blind(tmp_path: Path) -> Path:
+    """A third party's detector that looks for something else."""
+    path = tmp_path / "theirs" / "blind.onnx"
+    path.parent.mkdir()
+    onnx.save(tiny_detector.graph("pattern"), path)
+    path.with_suffix(".toml").write_text(
+        'name = "blind"\n[input]\nlayout = "NHWC"\nscale = 1.0\n[output]\nname = "logit"\nthreshold = 0.5\n'
+    )
+    return path
+
+
+def test_two_detectors_stand_side_by_side_with_what_breaks_each(
+    touchstone: Touchstone, test_set: Path, blind: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "scores"
+    ran = touchstone(
+        "testset", "score", test_set, "--model", "colour", "--model", blind, "--out", out, "--json"
+    )
+
+    assert ran.code == 0
+    assert ran.json["detectors"] == ["colour@1", "blind@0"]
+    assert ran.out == (out / "score.json").read_text()
+    lines = {(line["facet"], line["name"]): line["standings"] for line in ran.json["lines"]}
+    assert lines.keys() == {
+        ("family", "somegan"),
+        ("delivery", "as it is"),
+        ("delivery", "jpeg-75"),
+        ("attack", "square:queries=100"),
+    }
+    ours, theirs = lines["family", "somegan"]
+    assert (ours["caught"], ours["alarms"]) == (1.0, 0.0)
+    assert theirs["caught"] == 0.0
+    assert lines["attack", "square:queries=100"][0]["caught"] == 0.0
+    page = (out / "score.html").read_text()
+    assert page.count("data:image/jpeg;base64,") >= 3
+    assert all(word in page for word in ("colour@1", "blind@0", "square:queries=100", "fake, missed"))
+    assert "http" not in page.replace("http-equiv", "")
+    assert {path.name for path in out.iterdir()} >= {"colour.html", "colour.json", "blind.html", "score.html"}
+
+
+def test_a_rerun_takes_the_scores_that_are_there_and_writes_the_same_bytes(
+    touchstone: Touchstone, test_set: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "scores"
+    first = touchstone("testset", "score", test_set, "--out", out)
+    page, kept = (out / "score.html").read_bytes(), (out / "default.jsonl").read_bytes()
+
+    again = touchstone("testset", "score", test_set, "--out", out)
+
+    assert (first.code, again.code) == (0, 0)
+    assert "By attacks, the worst first" in again.out
+    assert (out / "score.html").read_bytes() == page
+    assert (out / "default.jsonl").read_bytes() == kept
+
+
+def test_a_picture_that_cannot_be_read_is_named_and_the_rest_compared(
+    touchstone: Touchstone, test_set: Path, tmp_path: Path
+) -> None:
+    (test_set / "real" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+
+    ran = touchstone("testset", "score", test_set, "--out", tmp_path / "scores", "--json")
+
+    assert ran.code == 1
+    assert ran.json["pooled"]["reals"] == 7
+    assert ran.err.startswith("touchstone: damaged: real/3.png: ")
