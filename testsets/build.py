@@ -179,8 +179,7 @@ def _begin(made: Plan, part: Path) -> None:
             f"{part} holds what another recipe, seed, model or folder of reals has begun.",
             "Take it away, or name another --out.",
         )
-    text = made.recipe.document.text
-    write_whole(part / RECIPE, text.encode())
+    write_whole(part / RECIPE, made.recipe.document.text.encode())
     write_whole(part / ABOUT, f"{json.dumps(made.about(), indent=2)}\n".encode())
 
 

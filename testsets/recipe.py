@@ -95,8 +95,8 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """The sha256 of everything that decides a byte of the set, but for the models and the sources."""
-        return hashlib.sha256(repr((self, self.document.text)).encode()).hexdigest()
+        """The sha256 of what decides the pictures, but for the models and the reals."""
+        return hashlib.sha256(repr(replace(self, layouts=())).encode()).hexdigest()
 
     def of(self, *, source: Path | None = None, count: int | None = None, seed: int | None = None) -> Recipe:
         """The same recipe with another folder or collection of reals, other counts, another seed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from evidence.errors import UsageError
 from touchstone.cli import testset_attack, testset_score
 from touchstone.cli.guard import SOME_FAILED, Interrupted, patient_interrupts
 from touchstone.cli.skipped import Skipped
@@ -65,6 +67,12 @@ def build(
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, max=256, help="Processes; else one a core.")
     ] = None,
+    layout: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also as forensynths, genimage, deepfakebench, webdataset, imagefolder, parquet or csv."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Take a set that leaks; its card says so.")] = False,
 ) -> None:
     """Build a test set from a recipe: reals, forgeries of them, manifest, cards, sheets, layouts.
@@ -83,6 +91,7 @@ def build(
     from testsets.recipe import find
     from testsets.sources import Shelf
     from testsets.verify import rows_of
+    from testsets.writers import write_layouts
     from touchstone.cli.lint import DOUBLES
     from touchstone.report.card import write_lint
     from worker.marking import Marking
@@ -90,6 +99,7 @@ def build(
     from worker.settings import load_settings
 
     settings, skipped = load_settings(), Skipped()
+    layouts = _layouts(layout or ())
     wanted = find(recipe).of(source=source, count=count, seed=seed)
     models = installed_models(settings)
     made = planned(wanted, models)
@@ -117,12 +127,30 @@ def build(
         write_lint(part / "lint.html", report, DOUBLES, limit=0.55, dataset=wanted.name)
     write_sheets(part, rows)
     write_card(part, rows, forced=force)
+    write_layouts(part, rows, dict.fromkeys((*wanted.layouts, *layouts)))
     if not force:
         require_sound(report)
     put_in_place(part, out)
     fakes = sum(row["label"] == "fake" for row in rows)
     print(f"{len(rows) - fakes} reals and {fakes} forgeries in {out}; {_said(report)}")
     raise typer.Exit(skipped.exit_code)
+
+
+@group.command("layout")
+def write_layout(
+    folder: Annotated[Path, typer.Argument(metavar="SET", help="The folder of a test set.")],
+    layout: Annotated[list[str], typer.Argument(metavar="LAYOUT...", help="As --layout of build.")],
+) -> None:
+    """Write a set that is there in layouts of the field as well, below SET/layouts/.
+
+    Example: `touchstone testset layout quick-look/ genimage webdataset`
+    """
+    from testsets.verify import rows_of
+    from testsets.writers import write_layouts
+
+    write_layouts(folder, rows_of(folder), _layouts(layout))
+    for name in layout:
+        print(folder / "layouts" / name)
 
 
 @group.command()
@@ -189,6 +217,16 @@ def _forged(settings: Settings, made: Plan, bench: Bench, out: Path, workers: in
                 progress.advance(task)
 
         return forge(made, bench, out, workers=workers, on_row=keep, on_failed=skipped.add)
+
+
+def _layouts(names: Sequence[str]) -> Sequence[str]:
+    from testsets.document import nearest
+    from testsets.writers import WRITERS
+
+    for name in names:
+        if name not in WRITERS:
+            raise UsageError(f"There is no layout {name!r}.", f"There are {nearest(name, WRITERS)}.")
+    return names
 
 
 def _said(report: LintReport | None) -> str:
