@@ -26,7 +26,7 @@ from exports.manifest import Row
 from exports.registry import ModelEntry, Registry
 from exports.runtime import GeneratorSession
 from generators.delivery import AREA, Delivery, blended, central_square, deliver, png, soft_region
-from generators.settle import SIGMA, settle
+from generators.settle import settle
 from testsets.plan import SMALLEST, Order, Pick
 from testsets.selfblend import self_blend
 from testsets.sources import Shelf, sha256_of
@@ -34,7 +34,9 @@ from testsets.splices import splice
 from testsets.suite import SELF_BLENDED, SPLICE
 from testsets.treated import treated
 
-_SAMPLED = ("noise", "class", "caption")
+# What these draw shows another face, or another pose: it takes the light and shade of the real.
+_DRAWN = ("noise", "class", "caption", "rotation", "animation")
+_FINE = 32  # parts of a side: an 8x8 thumbnail sees nothing of what is finer
 _PIXEL_MARK = "watermark"  # as `worker.marking` calls it in a row
 
 
@@ -142,8 +144,8 @@ class Bench:
         find = (lambda pixels: box) if box is not None else self._found_face
         forger = Forger(session, order.seed, find, wish)
         edited, words = forger(order.stem, real)
-        if entry.task in _SAMPLED:
-            edited = Edited(settle(edited.pixels, real, SIGMA * min(real.shape[:2]) / 128))
+        if entry.task in _DRAWN:
+            edited = replace(edited, pixels=_settled(edited, real))
         elif entry.task == "translation":
             edited = replace(edited, pixels=settle(edited.pixels, real))
         if pick.partial:
@@ -211,6 +213,17 @@ class Bench:
         if not found:
             raise TooSmall("No face was found in it.", "Take pictures of faces.")
         return found[0].landmarks
+
+
+def _settled(edited: Edited, real: Pixels) -> Pixels:
+    """What was made, settled into the real where it was made, and no further."""
+    left, top, width, height = edited.box or (0, 0, real.shape[1], real.shape[0])
+    rows, columns = slice(top, top + height), slice(left, left + width)
+    pixels = edited.pixels.copy()
+    settled = settle(pixels[rows, columns], real[rows, columns], min(height, width) / _FINE)
+    made = np.ones(real.shape[:2], bool) if edited.made is None else edited.made
+    pixels[rows, columns][made[rows, columns]] = settled[made[rows, columns]]
+    return pixels
 
 
 def _origin(name: str) -> Row:
