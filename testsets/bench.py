@@ -36,7 +36,7 @@ from testsets.treated import treated
 
 # What these draw shows another face, or another pose: it takes the light and shade of the real.
 _DRAWN = ("noise", "class", "caption", "rotation", "animation")
-_FINE = 32  # parts of a side: an 8x8 thumbnail sees nothing of what is finer
+_FINE = 48  # parts of a side: an 8x8 thumbnail sees nothing of what is finer
 _PIXEL_MARK = "watermark"  # as `worker.marking` calls it in a row
 
 
