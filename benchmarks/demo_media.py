@@ -30,8 +30,8 @@ from exports.runtime import GeneratorSession
 from exports.sampling import grid, sample
 
 LIMITS = DecodeLimits()
-TWINS = ("pagoda.jpg", "dahlia.jpg", "rocket.jpg", "hopper.jpg", "coffee.png", "astronaut.png")
-PORTRAIT, FACE = "cat.png", (130, 50, 350, 250)  # box of the face, x0 y0 x1 y1
+TWINS = ("pagoda.jpg", "dahlia.jpg", "rocket.jpg", "hopper.jpg", "cat.png", "astronaut.png")
+MOTIF, REGION = "coffee.png", (180, 110, 400, 300)  # box of the cup, x0 y0 x1 y1
 CLIP, CLIP_SECONDS, FORGED_SECONDS = "street.mp4", 6.0, (2.0, 4.0)
 FPS = 25
 SHEET, SHEET_PICTURES, SHEET_SEED = "sheet.png", 36, 1
@@ -71,7 +71,7 @@ def _forgeries(real: Path, forged: Path) -> Iterator[Origin]:
         _write(forged / name, reconstruct(forger, pixels), info.jpeg)
         yield Origin(f"forged/{name}", "fake", f"real/{name} passed through {forger.label}")
     forger = max(forgers, key=lambda entry: int(entry.tags["factor"]))  # a part has less room for traces
-    yield _new_face(real / PORTRAIT, forged / PORTRAIT, forger)
+    yield _new_part(real / MOTIF, forged / MOTIF, forger)
     yield _new_middle(real / CLIP, forged / CLIP, forger)
     entry = max(_generators("noise"), key=_output_pixels)
     pictures = sample(entry, SHEET_PICTURES, SHEET_SEED)
@@ -79,18 +79,16 @@ def _forgeries(real: Path, forged: Path) -> Iterator[Origin]:
     yield Origin(f"forged/{SHEET}", "fake", f"{len(pictures)} pictures drawn by {entry.label}")
 
 
-def _new_face(real: Path, forged: Path, forger: ModelEntry) -> Origin:
-    """A portrait whose face alone is forged, blended in at its border."""
+def _new_part(real: Path, forged: Path, forger: ModelEntry) -> Origin:
+    """A photograph of which the cup alone is forged, blended in at its border."""
     info, pixels = decode_image(real, LIMITS)
-    x0, y0, x1, y1 = FACE
+    x0, y0, x1, y1 = REGION
     mask = np.zeros(pixels.shape[:2], np.float32)
     cv2.ellipse(mask, (((x0 + x1) / 2, (y0 + y1) / 2), (x1 - x0, y1 - y0), 0.0), 1.0, -1)
     mask = cv2.GaussianBlur(mask, (0, 0), 6)[..., None]
     mixed = pixels + mask * (reconstruct(forger, pixels).astype(np.float32) - pixels)
     _write(forged, np.clip(np.rint(mixed), 0, 255).astype(np.uint8), info.jpeg)
-    return Origin(
-        f"forged/{forged.name}", "fake", f"real/{real.name}, the face passed through {forger.label}"
-    )
+    return Origin(f"forged/{forged.name}", "fake", f"real/{real.name}, the cup passed through {forger.label}")
 
 
 def _new_middle(real: Path, forged: Path, forger: ModelEntry) -> Origin:

@@ -1,6 +1,6 @@
 """Draws docs/verdict.svg, the picture of the README, from what `make demo` found.
 
-A portrait and its forgery, of which the face alone is forged, with the verdict on each and the heat map;
+A photograph and its forgery, of which the cup alone is forged, with the verdict on each and the heat map;
 below them the timeline of the clip whose middle is forged. Nothing is drawn that the scan did not say.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.demo_media import CLIP, FORGED_SECONDS, PORTRAIT
+from benchmarks.demo_media import CLIP, FORGED_SECONDS, MOTIF
 from evidence.image import decode_image
 from evidence.limits import DecodeLimits
 from evidence.verdict import Report, Segment, TimelinePoint
@@ -45,7 +45,7 @@ def main() -> int:
     lines = (DEMO / "report.jsonl").read_text(encoding="utf-8").splitlines()
     reports = {row["media"]["path"]: row for row in map(json.loads, lines)}
     real, forged, clip = (
-        _found(reports, name) for name in (f"real/{PORTRAIT}", f"forged/{PORTRAIT}", f"forged/{CLIP}")
+        _found(reports, name) for name in (f"real/{MOTIF}", f"forged/{MOTIF}", f"forged/{CLIP}")
     )
     PICTURE.write_text(draw(real, forged, clip), encoding="utf-8")
     print(f"{PICTURE}: {PICTURE.stat().st_size / 1000:.0f} kB")
@@ -59,7 +59,7 @@ def draw(real: dict[str, Any], forged: dict[str, Any], clip: dict[str, Any]) -> 
     bottom = TOP + height
     panels = [
         _panel(real, places[0], height, "as published"),
-        _panel(forged, places[1], height, "its face passed through a generator"),
+        _panel(forged, places[1], height, "its cup passed through a generator"),
         _panel(forged, places[2], height, "where, as the detector sees it", heat=True),
     ]
     start, end = FORGED_SECONDS
@@ -68,7 +68,7 @@ def draw(real: dict[str, Any], forged: dict[str, Any], clip: dict[str, Any]) -> 
     total = bottom + 80 + PLOT_HEIGHT + 50
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-24 -10 {WIDTH + 48} {total}" role="img">\n'
-        f"<title>Verdicts on a portrait, on its forgery, and on a clip</title>\n<style>{_STYLE}</style>\n"
+        f"<title>Verdicts on a photograph, on its forgery, and on a clip</title>\n<style>{_STYLE}</style>\n"
         f'<rect class="paper" x="-24" y="-10" width="{WIDTH + 48}" height="{total}" rx="14"/>\n'
         + "\n".join([*panels, timeline])
         + "\n</svg>\n"

@@ -33,7 +33,7 @@ from generators.systems.reconstruction import HELD_OUT_FAMILIES
 from generators.training.checkpoint import CHECKPOINT, RECORD
 from generators.training.command import run
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 DETECTOR = "touchstone-detector"
 # Decoders that ship for `touchstone generate` and the demo: three operators, three factors.
 SHIPPED_DECODERS = ("transposed-k4s2-x2", "haar-x4", "nearest-x8")

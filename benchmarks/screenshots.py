@@ -1,7 +1,7 @@
 """The pictures of docs/page.md: the page in a real Chromium, on a service of its own.
 
-`python -m benchmarks.screenshots`, after `make services`. It shows scikit-image's CC0 photograph of a cat,
-the same with its face forged, and a clip over the cat whose middle seconds are forged.
+`python -m benchmarks.screenshots`, after `make services`. It shows scikit-image's CC0 photograph of a cup,
+the same with the cup forged, and a clip over it whose middle seconds are forged.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
-from benchmarks.demo_media import CLIP_SECONDS, FORGED_SECONDS, FPS, LIMITS, PORTRAIT, make_media
+from benchmarks.demo_media import CLIP_SECONDS, FORGED_SECONDS, FPS, LIMITS, MOTIF, make_media
 from evidence.errors import DataError
 from evidence.image import decode_image
 from evidence.medium import Pixels
@@ -37,7 +37,7 @@ SETTLE_MS = 1_500
 
 
 def main() -> int:
-    """Scan the cat in three forms and write a picture of each page that docs/page.md shows."""
+    """Scan the cup in three forms and write a picture of each page that docs/page.md shows."""
     OUT.mkdir(parents=True, exist_ok=True)
     chromium = shutil.which("chromium")
     if chromium is None:
@@ -58,13 +58,13 @@ def main() -> int:
 
 
 def _media(folder: Path) -> tuple[Path, Path, Path]:
-    """The cat, the cat with a forged face, and the clip."""
+    """The cup, the same with the cup forged, and the clip."""
     make_media(folder)
-    real, forged = (folder / "media" / kind / PORTRAIT for kind in ("real", "forged"))
-    forged = forged.rename(folder / "cat-forged.png")
+    real, forged = (folder / "media" / kind / MOTIF for kind in ("real", "forged"))
+    forged = forged.rename(folder / "cup-forged.png")
     _, genuine = decode_image(real, LIMITS)
     rebuilt = reconstruct(registry().get(FORGER), genuine)
-    clip = folder / "cat-clip.mp4"
+    clip = folder / "cup-clip.mp4"
     write_video(clip, _pan(genuine, rebuilt), FPS, crf=14)
     return real, forged, clip
 

@@ -81,8 +81,11 @@ def readings(
 def calibrated(found: Sequence[Reading], families: tuple[str, ...] = ()) -> Calibration:
     """The calibration on pictures that were not trained on; `families` are those of the detector's logits.
 
+    Of the forgeries those count that a generator made: photographs put together carry no trace of one, and
+    to miss few of them would leave hardly any genuine picture below the threshold of `real`.
     Raises DataError when there are too few pictures, or logits do not rank fakes above reals.
     """
+    found = [reading for reading in found if reading.entry.label == "real" or has_maker(reading.entry)]
     reals = [reading for reading in found if reading.entry.label == "real"]
     margin = fit_part_margin([r.whole for r in reals], [r.part for r in reals], np.zeros(len(reals)))
     scored = [reading.scored(margin) for reading in found]
@@ -105,7 +108,7 @@ def calibrated(found: Sequence[Reading], families: tuple[str, ...] = ()) -> Cali
 
 def _families(found: Sequence[Reading], families: tuple[str, ...]) -> FamilyReading:
     """How family logits are read, from every delivery of the forgeries that a generator made."""
-    made = [reading for reading in found if reading.families and has_maker(reading.entry)]
+    made = [reading for reading in found if reading.families and reading.entry.label == "fake"]
     return calibrate_families(
         np.array([reading.families for reading in made], np.float64),
         [families.index(r.entry.family) if r.entry.family in families else -1 for r in made],
