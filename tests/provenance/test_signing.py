@@ -37,6 +37,7 @@ REPORT = {
     "fake_probability": 0.97,
     "threshold": {"name": "balanced", "value": 0.8},
     "models": [{"name": "detector", "version": "1", "sha256": "cd" * 32, "score": 0.97, "ms": 3.0}],
+    "provenance": {"c2pa": None, "metadata": [], "claims": [], "watermark": {}, "near_duplicates": []},
 }
 
 
