@@ -138,13 +138,14 @@ class Scorer:
         if info.kind != "image":
             logit = video_logit([one.logit for one in seen], times)
             return Scored(entry, logit, None, 100, families=families)
-        quality = _quality(info, delivered)
+        quality = quality_of(info, delivered)
         point = self._calibration.at(side, quality)
         marked = _marked(entry, worst.grid, point, info, delivered)
         return Scored(entry, worst.logit, side, quality, marked, families)
 
 
-def _quality(info: MediaInfo, delivered: Sequence[Step]) -> int:
+def quality_of(info: MediaInfo, delivered: Sequence[Step]) -> int:
+    """The JPEG quality that a picture has after `delivered`, 100 when lossless."""
     quality = info.jpeg.quality if info.jpeg else 100
     for step in delivered:
         quality = int(step.settings["quality"]) if step.name == "jpeg" else quality

@@ -18,7 +18,7 @@ from detector.calibrate import Sample, calibrate, fit_part_margin
 from detector.corrupt import Step, apply
 from detector.entries import Entry
 from detector.naming import has_maker
-from detector.scoring import Scored
+from detector.scoring import Scored, quality_of
 from detector.site import real_margin
 from detector.thresholds import Calibration
 from detector.tiles import choose, cut, plan
@@ -70,8 +70,7 @@ def readings(
             logits, maps, made = session.run(cut(changed, choose(changed, cover, tiles)))
             whole, part = parts(logits, maps)
             families = None if made is None else tuple(picture_families(logits, made).tolist())
-            given = [int(step.settings["quality"]) for step in chain if step.name == "jpeg"]
-            quality = given[-1] if given else info.jpeg.quality if info.jpeg else 100
+            quality = quality_of(info, chain)
             found.append(Reading(entry, delivery, whole, part, min(changed.shape[:2]), quality, families))
         if on_progress is not None:
             on_progress(number)

@@ -99,3 +99,31 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_rest_compared(
     assert ran.code == 1
     assert ran.json["pooled"]["reals"] == 7
     assert ran.err.startswith("touchstone: damaged: real/3.png: ")
+
+
+def test_detectors_of_one_name_get_files_of_their_own_and_none_takes_the_page(
+    touchstone: Touchstone, test_set: Path, blind: Path, tmp_path: Path
+) -> None:
+    others = []
+    for folder, name in (("other", "blind"), ("third", "score")):
+        path = tmp_path / folder / f"{name}.onnx"
+        path.parent.mkdir()
+        path.write_bytes(blind.read_bytes())
+        path.with_suffix(".toml").write_bytes(blind.with_suffix(".toml").read_bytes())
+        others += ["--model", path]
+
+    ran = touchstone("testset", "score", test_set, "--model", blind, *others, "--out", tmp_path / "scores")
+
+    assert ran.code == 0
+    names = {path.name for path in (tmp_path / "scores").glob("*.html")}
+    assert names == {"blind.html", "blind-2.html", "score-2.html", "score.html"}
+
+
+def test_a_folder_that_cannot_be_is_said(touchstone: Touchstone, test_set: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    ran = touchstone("testset", "score", test_set, "--out", tmp_path / "file" / "scores")
+
+    assert ran.code == 3
+    assert "cannot be written" in ran.err
+    assert ran.err.count("\n") == 1

@@ -42,15 +42,13 @@ def calibrate(
     from rich.progress import Progress
 
     from detector.layouts import unlabelled
-    from detector.scoring import Scorer
     from detector.site import refit
     from evidence.errors import UsageError
     from exports.bundle import publish
     from exports.registry import Registry
-    from exports.runtime import open_detector
     from touchstone.cli.export import models_folder
-    from worker.scan import judge_picture
-    from worker.scanner import calibration_of, find_detector
+    from touchstone.cli.measuring import opened_detector
+    from worker.scanner import find_detector
     from worker.settings import load_settings
 
     settings, skipped = load_settings(model=model), Skipped()
@@ -62,26 +60,21 @@ def calibrate(
         )
     if not photographs.is_dir():
         raise UsageError(f"{photographs} is no folder.", "Name a folder of genuine photographs.")
-    calibration, session = calibration_of(entry), open_detector(entry, settings.device, settings.threads)
-    scorer = Scorer(
-        lambda pixels: judge_picture(
-            pixels, session.run, tiles=settings.tiles_per_image, part_margin=calibration.part_margin
-        ),
-        calibration,
-        sampling=settings.sampling,
-    )
     entries = list(unlabelled(photographs, "real"))
-    with Progress(console=Console(stderr=True), transient=True, disable=json) as progress:
+    with (
+        opened_detector(settings) as detector,
+        Progress(console=Console(stderr=True), transient=True, disable=json) as progress,
+    ):
         task = progress.add_task("photographs", total=len(entries))
         scored = list(
-            scorer.score(
+            detector.scorer.score(
                 entries,
                 on_progress=lambda done: progress.update(task, completed=done),
                 on_failed=lambda item, error: skipped.add(item.key, error),
             )
         )
     stills = [item for item in scored if item.short_side is not None]
-    found = refit(calibration, stills)
+    found = refit(detector.calibration, stills)
     published = publish(
         entry.name,
         entry.path,

@@ -49,6 +49,7 @@ def score(
     from touchstone.cli.measuring import opened_detector
     from touchstone.report.card import write_card
     from touchstone.report.comparison import comparison_json, write_comparison
+    from touchstone.report.sink import unwritable
     from worker.settings import load_settings
 
     skipped = Skipped()
@@ -56,11 +57,14 @@ def score(
     about: dict[str, Any] = {"dataset": dataset.resolve().name, "split": split}
     judged: dict[str, Judged] = {}
     sums: dict[str, str] = {}
-    out.mkdir(parents=True, exist_ok=True)
-    for name in _distinct(model or [""]):
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(out, error) from None
+    for name, file in _files(model or [""]).items():
         settings = load_settings(model=name or None)
         with (
-            opened_detector(settings, out / f"{_slug(name)}.jsonl") as detector,
+            opened_detector(settings, out / f"{file}.jsonl") as detector,
             Progress(console=Console(stderr=True), transient=True, disable=json) as progress,
         ):
             label = detector.entry.label
@@ -72,12 +76,12 @@ def score(
                     on_failed=lambda item, error: skipped.add(item.key, error),
                 )
             )
-            label = label if label not in judged else f"{label} ({_slug(name)})"
+            label = label if label not in judged else f"{label} ({file})"
             judged[label] = Judged(scored, detector.calibration)
             sums[label] = detector.entry.sha256
         facts = {**about, "model": label, "sha256": sums[label], "delivery": "", "left_out": skipped.count}
         found = tabulate(scored, detector.calibration)
-        write_card(out / f"{_slug(name)}.html", found, scored, detector.calibration, facts)
+        write_card(out / f"{file}.html", found, scored, detector.calibration, facts)
     found_all = compare(judged)
     facts = {**about, "detectors": sums, "left_out": skipped.count}
     write_comparison(out / "score.html", found_all, entries, facts)
@@ -95,8 +99,15 @@ def _tick(progress: Progress, task: TaskID, done: int) -> None:
     progress.update(task, completed=done)
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(names))
+def _files(names: Sequence[str]) -> dict[str, str]:
+    """Each detector once, with a name for its files that no other has, nor the page of all."""
+    found: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        slug = _slug(name)
+        taken = {"score", *found.values()}
+        ways = (slug, *(f"{slug}-{number}" for number in range(2, len(taken) + 3)))
+        found[name] = next(way for way in ways if way not in taken)
+    return found
 
 
 def _slug(name: str) -> str:
