@@ -27,9 +27,9 @@ from testsets.attacking import Assault, attack_all, known
 from testsets.attacks import parse
 from testsets.tally import tally, wilson
 from testsets.target import Target
-from touchstone.cli.targets import open_target
 from worker.scanner import Scanner
 from worker.settings import load_settings
+from worker.targets import open_target
 
 LARGEST = 512  # pixels of the longer side of what is attacked
 LAUNDERED = 0.15  # of the verdicts may turn over all kinds of laundering together

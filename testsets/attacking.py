@@ -113,6 +113,12 @@ def attack_all(
     return rows
 
 
+def strike(attack: Attack, pixels: Pixels, label: Label | None, target: Target | None, seed: int) -> Attacked:
+    """The picture of that label after the attack; as it is where the detector is mistaken already."""
+    missed = None if target is None else _missed(attack, pixels, label, target)
+    return perform(attack, pixels, target, seed) if missed is None else missed
+
+
 def slug(attack: Attack) -> str:
     """The name of an attack's folder: what differs from its defaults stands in it."""
     usual = KINDS[attack.name].settings
@@ -154,16 +160,20 @@ def _made(
     original: Original, pixels: Pixels, attack: Attack, assault: Assault
 ) -> tuple[Attacked, dict[str, Any]]:
     target = assault.target
-    if target is None:
-        return perform(attack, pixels, None, assault.seed), {}
-    if attack.needs != "pixels" and original.label is not None:
-        oracle = Oracle(target, pixels)
-        if oracle.fake != (original.label == "fake"):
-            missed = Attacked(pixels, 138.0, 1.0, 1, None, oracle.fake, oracle.before, oracle.before)
-            return missed, {}
-    if assault.smallest:
-        return smallest(attack, pixels, target, assault.seed)
-    return perform(attack, pixels, target, assault.seed), {}
+    if target is None or not assault.smallest:
+        return strike(attack, pixels, original.label, target, assault.seed), {}
+    missed = _missed(attack, pixels, original.label, target)
+    return (missed, {}) if missed is not None else smallest(attack, pixels, target, assault.seed)
+
+
+def _missed(attack: Attack, pixels: Pixels, label: Label | None, target: Target) -> Attacked | None:
+    """The picture as it is, where an attack that asks a detector finds it mistaken already."""
+    if attack.needs == "pixels" or label is None:
+        return None
+    oracle = Oracle(target, pixels)
+    if oracle.fake == (label == "fake"):
+        return None
+    return Attacked(pixels, 138.0, 1.0, 1, None, oracle.fake, oracle.before, oracle.before)
 
 
 def _judged(other: Target, pixels: Pixels, made: Pixels) -> Row:

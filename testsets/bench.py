@@ -6,13 +6,14 @@ picture made again from its row of the manifest is the same to the bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from detector.entries import Label
 from evidence.errors import DataError, TooSmall
 from evidence.faces import FaceFinder
 from evidence.image import decode_image
@@ -27,11 +28,13 @@ from exports.registry import ModelEntry, Registry
 from exports.runtime import GeneratorSession
 from generators.delivery import AREA, Delivery, blended, central_square, deliver, png, soft_region
 from generators.settle import settle
+from testsets.aims import OpenTarget, opened
 from testsets.plan import SMALLEST, Order, Pick
 from testsets.selfblend import self_blend
 from testsets.sources import Shelf, sha256_of
 from testsets.splices import splice
 from testsets.suite import SELF_BLENDED, SPLICE
+from testsets.target import Target
 from testsets.treated import treated
 
 # What these draw shows another face, or another pose: it takes the light and shade of the real.
@@ -57,6 +60,7 @@ class Bench:
     """What makes the pictures of orders: the reals, the models, a face finder if there is one, marks.
 
     `marking` is none, pixels or all; `marks` gives a generator what marks its files, if any are.
+    `open_target` opens the detectors that are attacked, `targets` says of each label where it lies.
     """
 
     shelf: Shelf
@@ -65,8 +69,11 @@ class Bench:
     marking: str = "none"
     marks: Marks | None = None
     limits: DecodeLimits = field(default_factory=DecodeLimits)
+    open_target: OpenTarget | None = None
+    targets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._targets: dict[str, Target] = {}
         self._sessions: dict[str, GeneratorSession] = {}
         self._marks: dict[str, Mark] = {}
         self._find_face: Callable[[Pixels], Box | None] | None = None
@@ -98,15 +105,16 @@ class Bench:
     def real(self, order: Order, real: Delivery) -> Made:
         """The real itself."""
         row = {"label": "real", "kind": "", **self._common(order, real), "parents": [self._parent(order)]}
-        row |= {"as_published": real.as_published, "marks": []}
-        return Made(f"real/{order.stem}", f".{real.extension}", real.data, row)
+        row |= {"as_published": real.as_published and order.raid is None, "marks": []}
+        content, raided = self._raided(order, "real", real.data)
+        return Made(f"real/{order.stem}", _suffix(order, real), content, row | raided)
 
     def fake(self, order: Order, pick: Pick, real: Delivery, box: Box | None = None) -> Made:
         """One forgery; `box` is where an earlier one of the same row looked for a face."""
         edited, origin, words = self._forged(order, pick, real.pixels, box)
         mark = self._mark(pick)
         pixels = edited.pixels if mark is None else mark.touch(edited.pixels)
-        content = real.encode(pixels)
+        content, raided = self._raided(order, "fake", real.encode(pixels))
         common = self._common(order, real)
         common["caption"] = words.get("caption", order.caption)
         common["order"] = common["order"] | {"pick": vars(pick)}
@@ -117,13 +125,23 @@ class Bench:
             "condition": words,
             "partial": edited.made is not None,
             "box": None if edited.box is None else list(edited.box),
-            "twin_of": f"real/{order.stem}.{real.extension}",
+            "twin_of": f"real/{order.stem}{_suffix(order, real)}",
             "parents": self._parents(order, pick),
             "marks": self._marked(mark, real.pixels),
+            **raided,
         }
         mask = None if edited.made is None else png(real.place(edited.made.astype(np.uint8) * 255))
         name = pick.label.partition("@")[0]
-        return Made(f"fake/{name}/{order.stem}", f".{real.extension}", content, row, mask, pixels)
+        return Made(f"fake/{name}/{order.stem}", _suffix(order, real), content, row, mask, pixels)
+
+    def _raided(self, order: Order, label: Label, content: bytes) -> tuple[bytes, Row]:
+        """A delivered file after the attack on it, if there is one."""
+        raid = order.raid
+        if raid is None:
+            return content, {}
+        if raid.target and raid.target not in self._targets:
+            self._targets[raid.target] = opened(self.targets, raid, self.open_target)
+        return raid.on_picture(content, label, self._targets.get(raid.target))
 
     def _forged(
         self, order: Order, pick: Pick, real: Pixels, box: Box | None
@@ -160,7 +178,7 @@ class Bench:
             **order.row(),
             "width": width,
             "height": height,
-            "quality": None if real.history is None else real.history.quality,
+            "quality": None if real.history is None or order.raid else real.history.quality,
             "attack": None,
         }
 
@@ -213,6 +231,10 @@ class Bench:
         if not found:
             raise TooSmall("No face was found in it.", "Take pictures of faces.")
         return found[0].landmarks
+
+
+def _suffix(order: Order, real: Delivery) -> str:
+    return f".{real.extension if order.raid is None else 'png'}"
 
 
 def _settled(edited: Edited, real: Pixels) -> Pixels:

@@ -27,6 +27,7 @@ from evidence.files import write_whole
 from exports.manifest import Folder, Row
 from exports.registry import Registry
 from provenance.look_alikes import LookAlikes
+from testsets.aims import Foe, OpenTarget, foes_of
 from testsets.bench import Bench, Made
 from testsets.plan import Order, plan
 from testsets.recipe import Recipe, Source
@@ -56,11 +57,22 @@ class Plan:
     models: Registry
     orders: tuple[Order, ...]
     labels: dict[str, str] = field(default_factory=dict)  # of each forger with a model, the sha256 of that
+    foes: dict[str, Foe] = field(
+        default_factory=dict
+    )  # the attacked detectors, by what the recipe calls them
 
     @property
     def forgeries(self) -> int:
         """How many it will hold."""
         return sum(len(order.picks) for order in self.orders)
+
+    @property
+    def targets(self) -> dict[str, dict[str, Any]]:
+        """The attacked detectors by their labels: sum, place, tiles."""
+        return {
+            foe.label: {name: value for name, value in vars(foe).items() if name != "label"}
+            for foe in self.foes.values()
+        }
 
     def about(self) -> dict[str, Any]:
         """What `testset.json` says: which recipe, seed and models made the set, and where its reals lie."""
@@ -74,16 +86,21 @@ class Plan:
             "marks": recipe.marks,
             "date": recipe.date.isoformat(),
             "models": self.labels,
+            "targets": self.targets,
             "sources": [_source_row(source) for source in recipe.sources],
         }
 
 
-def planned(recipe: Recipe, models: Registry) -> Plan:
-    """What a recipe comes to with the reals and models that are there; raises RecipeError, DataError."""
+def planned(recipe: Recipe, models: Registry, open_target: OpenTarget | None = None) -> Plan:
+    """What a recipe comes to with the reals, models and detectors that are there.
+
+    `open_target` opens the detectors that it attacks. Raises RecipeError, DataError.
+    """
     makers = makers_of(recipe, models)
-    orders = plan(recipe, Shelf(recipe.sources), makers)
+    foes = foes_of(recipe, open_target)
+    orders = plan(recipe, Shelf(recipe.sources), makers, foes)
     labels = {maker.label: maker.entry.sha256 for maker in makers if maker.entry is not None}
-    return Plan(recipe, models, tuple(orders), labels)
+    return Plan(recipe, models, tuple(orders), labels, foes)
 
 
 def part_of(out: Path) -> Path:

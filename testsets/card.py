@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from evidence.files import write_whole
@@ -56,11 +57,15 @@ def _lines(about: dict[str, Any], found: dict[str, Any], rows: Sequence[Row], fo
     yield from _table("split", rows, "split")
     yield from _table("system", fakes, "generator")
     yield from _table("chain", rows, "treatment")
+    yield from _attacks(rows)
     yield "\n## Where it comes from\n"
     names = ", ".join(source["name"] for source in about["sources"])
     yield f"Reals: {names}. Their rights are those of the source.\n"
     yield "| model | sha256 |\n|---|---|"
     yield from (f"| {label} | `{sha256}` |" for label, sha256 in about["models"].items())
+    if about.get("targets"):
+        yield "\n| attacked detector | sha256 |\n|---|---|"
+        yield from (f"| {label} | `{foe['sha256']}` |" for label, foe in about["targets"].items())
     yield f"\nMarks of the forgeries: {_MARKS[about['marks']]}"
     yield (
         "\n## Checking it\n\n`touchstone testset verify .` compares every file with the manifest; with "
@@ -95,6 +100,23 @@ def _probes(found: dict[str, Any]) -> Iterable[str]:
     for probe in found["probes"]:
         low, high = probe["interval"]
         yield f"| {probe['name']} | {probe['auc']:.3f} | {low:.3f} to {high:.3f} |"
+
+
+def _attacks(rows: Sequence[Row]) -> Iterable[str]:
+    """What each attack did: how many pictures, how many verdicts it turned of those that were right."""
+    by_attack: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["attack"]:
+            name = row["attack"]["name"]
+            by_attack.setdefault(f"{name} on {row['target'] or 'nothing'}", []).append(row)
+    if not by_attack:
+        return
+    yield "| attack | pictures | verdicts turned | median PSNR |\n|---|---|---|---|"
+    for name, own in by_attack.items():
+        asked = [row["flipped"] for row in own if row["flipped"] is not None]
+        turned = f"{sum(asked)} of {len(asked)}" if asked else "not asked"
+        yield f"| {name} | {len(own)} | {turned} | {median(row['psnr'] for row in own):.1f} dB |"
+    yield ""
 
 
 def _table(name: str, rows: Sequence[Row], key: str) -> Iterable[str]:

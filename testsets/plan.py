@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from detector.operations import KERNELS
 from exports.chance import Rng
 from exports.forging import rng_at
 from exports.manifest import Row
+from testsets.aims import Aim, Foe, Raid
+from testsets.attacking import slug
 from testsets.chains import Chain
 from testsets.perturbations import parse, record
 from testsets.recipe import Recipe
@@ -58,6 +60,7 @@ class Order:
     treatment: str = ""
     chain: tuple[Step, ...] = ()
     writing: Writing | None = None
+    raid: Raid | None = None
     crop: int | None = None
     fit: int | None = None
     centre: float = 1.0
@@ -89,6 +92,7 @@ class Order:
                 "centre": self.centre,
                 "donor": self.donor,
                 "writing": None if self.writing is None else vars(self.writing),
+                "raid": None if self.raid is None else self.raid.row(),
             },
         }
 
@@ -96,33 +100,65 @@ class Order:
     def from_row(cls, row: Row) -> Order:
         """The order of the one picture that a row of a manifest tells of."""
         said = dict(row["order"])
-        writing, pick = said.pop("writing"), said.pop("pick", None)
+        writing, raid, pick = said.pop("writing"), said.pop("raid"), said.pop("pick", None)
         return cls(
             **{name: row[name] for name in ("source", "group", "split", "seed", "treatment")},
             **said,
             chain=parse(row["chain"]),
             writing=None if writing is None else Writing(**writing),
+            raid=None if raid is None else Raid.from_row(raid),
             picks=() if pick is None else (Pick(**pick),),
             caption=row["caption"],
             attributes=row["attributes"],
         )
 
 
-def plan(recipe: Recipe, shelf: Shelf, makers: Sequence[Maker]) -> list[Order]:
-    """Every order of a recipe, in a stable order; raises RecipeError where the sources are too small."""
+def plan(
+    recipe: Recipe, shelf: Shelf, makers: Sequence[Maker], foes: Mapping[str, Foe] | None = None
+) -> list[Order]:
+    """Every order of a recipe, in a stable order; raises RecipeError where the sources are too small.
+
+    `foes` are the detectors that its attacks name.
+    """
     taken = _taken(recipe, shelf)
     firsts = _dealt([maker.system.weight for maker in makers], len(taken), recipe.seed, "systems")
-    chains = _dealt([chain.weight for chain in recipe.chains], len(taken), recipe.seed, "chains")
+    rungs = _rungs(recipe, len(taken))
     donors = _donors(recipe, [original for original, _ in taken])
     orders = []
     for at, (original, stem) in enumerate(taken):
-        under = recipe.chains if recipe.ladder else (recipe.chains[chains[at]],)
-        for chain in under:
-            name = f"{stem}_{_plain(chain.name)}" if recipe.ladder and len(under) > 1 else stem
+        for suffix, chain, aim in rungs[at]:
+            name = f"{stem}{suffix}"
             rng = rng_at(recipe.seed, name, "plan")
             chosen = _chosen(makers, firsts[at], recipe.fakes, rng)
-            orders.append(_order(recipe, original, name, chain, chosen, donors[at], rng))
+            order = _order(recipe, original, name, chain, chosen, donors[at], rng)
+            orders.append(order if aim is None else replace(order, raid=_raid(aim, foes or {}, order)))
     return orders
+
+
+_Rung = tuple[str, Chain, Aim | None]  # what it adds to a name, and what is done on it
+
+
+def _rungs(recipe: Recipe, count: int) -> list[list[_Rung]]:
+    """For each real what it goes through: on a ladder all there is, else one chain and one attack or none."""
+    if recipe.ladder:
+        steps: list[tuple[str, Chain, Aim | None]] = [(chain.name, chain, None) for chain in recipe.chains]
+        for at, aim in enumerate(recipe.aims):
+            name = slug(aim.attack)
+            twice = any(slug(other.attack) == name for other in recipe.aims[:at])
+            steps.append((f"{name}-{at + 1}" if twice else name, Chain("as-is"), aim))
+        more = len(steps) > 1
+        return [[(f"_{_plain(name)}" if more else "", chain, aim) for name, chain, aim in steps]] * count
+    chains = _dealt([chain.weight for chain in recipe.chains], count, recipe.seed, "chains")
+    shares = [aim.share or 0.0 for aim in recipe.aims]
+    attacks = _dealt([*shares, max(0.0, 1 - sum(shares))], count, recipe.seed, "attacks")
+    aims = (*recipe.aims, None)
+    return [[("", recipe.chains[chain], aims[aim])] for chain, aim in zip(chains, attacks, strict=True)]
+
+
+def _raid(aim: Aim, foes: Mapping[str, Foe], order: Order) -> Raid:
+    foe = foes.get(aim.target) if aim.asks else None
+    seed = int(rng_at(order.seed, order.stem, "attack").integers(2**31))
+    return Raid(aim.attack, aim.on, seed, foe.label if foe else "", foe.sha256 if foe else "")
 
 
 def _order(

@@ -14,6 +14,7 @@ from pathlib import Path
 from exports.chance import ANYTHING, Share, Wish
 from exports.manifest import MANIFEST
 from generators.data import shards
+from testsets.aims import Aim, aims_of
 from testsets.chains import Chain, chain_of
 from testsets.document import Document, Place, RecipeError, Table, nearest
 
@@ -71,8 +72,8 @@ class System:
 class Recipe:
     """A test set to be made. `count` reals are taken, each `repeats` times at most, `fakes` made of each.
 
-    With `ladder` each real goes through every chain, else through one. `splits` are shares by group; with
-    `keep_splits` those of the source go before.
+    With `ladder` each real goes through every chain and every attack of `aims`, else through one. `splits`
+    are shares by group; with `keep_splits` those of the source go before.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Recipe:
     sources: tuple[Source, ...]
     systems: tuple[System, ...]
     chains: tuple[Chain, ...] = (Chain("as-is"),)
+    aims: tuple[Aim, ...] = ()
     seed: int = 0
     count: int | None = None
     fakes: int = 1
@@ -135,6 +137,7 @@ def parse(document: Document, folder: Path = Path()) -> Recipe:
     """The recipe that a document says; folders of it are relative to `folder`. Raises RecipeError."""
     top = document.top()
     output, splits = top.table("output"), top.table("splits")
+    ladder = top.flag("ladder")
     recipe = Recipe(
         name=top.text("name") or Path(document.name).stem,
         about=top.text("about"),
@@ -142,11 +145,12 @@ def parse(document: Document, folder: Path = Path()) -> Recipe:
         sources=tuple(_source(table, folder) for table in top.tables("sources")),
         systems=tuple(system for table in top.tables("systems") for system in _systems(table)),
         chains=tuple(chain_of(table) for table in top.tables("chains")) or (Chain("as-is"),),
+        aims=aims_of(top.tables("attacks"), folder, ladder=ladder),
         seed=top.whole("seed", 0, least=0) or 0,
         count=top.whole("count", None),
         fakes=top.whole("fakes", 1) or 1,
         repeats=top.whole("repeats", 1) or 1,
-        ladder=top.flag("ladder"),
+        ladder=ladder,
         keep_splits=splits.flag("keep"),
         splits=_splits(splits),
         form=output.text("format", "source", among=FORMATS),

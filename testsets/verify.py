@@ -18,8 +18,10 @@ import numpy as np
 from evidence.errors import DataError, TouchstoneError
 from evidence.image import decode_image
 from evidence.jpeg import read_history
+from exports.forging import Marks
 from exports.manifest import MANIFEST, Row
 from exports.registry import Registry
+from testsets.aims import OpenTarget
 from testsets.bench import Bench
 from testsets.build import told
 from testsets.plan import Order
@@ -77,8 +79,20 @@ def chosen(rows: Sequence[Row], *, item: str = "", count: int = 0, seed: int = 0
     return [rows[int(at)] for at in order]
 
 
-def bench_of(folder: Path, models: Registry, source: Path | None = None) -> Bench:
-    """A bench with the reals that a set was made of, where they lie now; raises DataError."""
+def bench_of(
+    folder: Path,
+    models: Registry,
+    source: Path | None = None,
+    *,
+    open_target: OpenTarget | None = None,
+    targets: Sequence[Path] = (),
+    marks: Marks | None = None,
+) -> Bench:
+    """A bench with the reals that a set was made of, where they lie now; raises DataError.
+
+    `open_target` opens the detectors that it attacked, `targets` are files of theirs that were moved;
+    `marks` marks the pixels of forgeries that were marked.
+    """
     about = told(folder)
     if about is None:
         raise DataError(f"{folder} has no testset.json.", "Name the folder of a test set.")
@@ -88,7 +102,20 @@ def bench_of(folder: Path, models: Registry, source: Path | None = None) -> Benc
             names = ", ".join(one.name for one in sources)
             raise DataError(f"The set has several sources: {names}.", "Put them where they were.")
         sources = [replace(sources[0].at(source), name=sources[0].name)]
-    return Bench(Shelf(sources), models, marking=about["marks"])
+    foes = dict(about.get("targets", {}))
+    for file in targets:
+        if open_target is None:
+            break
+        found = open_target(str(file.absolute()))
+        own = [label for label, foe in foes.items() if foe["sha256"] == found.sha256]
+        if not own:
+            raise DataError(
+                f"{file} is no detector that the set attacked.", f"It attacked {', '.join(foes)}."
+            )
+        foes |= {label: foes[label] | {"place": str(file.absolute())} for label in own}
+    return Bench(
+        Shelf(sources), models, marking=about["marks"], marks=marks, open_target=open_target, targets=foes
+    )
 
 
 def rebuild(bench: Bench, row: Row) -> str:

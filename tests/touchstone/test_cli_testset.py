@@ -55,3 +55,22 @@ def test_recipes_are_listed_and_shown_and_a_wrong_one_is_refused_with_its_line(
     without = touchstone("testset", "build", "quick-look", "--out", tmp_path / "set")
     assert without.code == 3
     assert "--source" in without.err
+
+
+def test_a_recipe_with_attacks_is_built_its_card_sums_them_up_and_an_item_is_made_anew(
+    touchstone: Touchstone, photos: Path, tmp_path: Path
+) -> None:
+    mine, out = tmp_path / "mine.toml", tmp_path / "set"
+    mine.write_text(
+        f'[[sources]]\nfolder = "{photos}"\n[[systems]]\nname = "splice"\n'
+        '[[attacks]]\nname = "square"\nqueries = 9\n[[attacks]]\nname = "renoise"\non = "both"\n'
+    )
+    ran = touchstone("testset", "build", mine, "--out", out, "--workers", "1")
+    assert (ran.code, ran.err) == (0, "")
+    struck = [row for row in rows_of(out) if row["attack"]]
+    assert [row["attack"]["name"] for row in struck].count("renoise") == 4
+    square = next(row for row in struck if row["attack"]["name"] == "square")
+    assert f"| {square['target']} | `{square['target_sha256']}` |" in (out / "README.md").read_text()
+    assert "| renoise on nothing | 4 | not asked |" in (out / "README.md").read_text()
+    again = touchstone("testset", "verify", out, "--item", square["id"])
+    assert (again.code, again.out) == (0, "8 items, 1 of them made anew: all as the manifest says\n")

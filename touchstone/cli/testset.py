@@ -97,12 +97,14 @@ def build(
     from worker.marking import Marking
     from worker.scanner import installed_models
     from worker.settings import load_settings
+    from worker.targets import open_steady
 
     settings, skipped = load_settings(), Skipped()
     layouts = _layouts(layout or ())
     wanted = find(recipe).of(source=source, count=count, seed=seed)
     models = installed_models(settings)
-    made = planned(wanted, models)
+    open_target = partial(open_steady, settings)
+    made = planned(wanted, models, open_target)
     if finished(made, out):
         print(f"{out} is this set already.")
         return
@@ -113,6 +115,8 @@ def build(
         wanted.marks,
         None if wanted.marks == "none" else partial(Marking, settings, unmarked=False),
         settings.limits,
+        open_target,
+        made.targets,
     )
     with patient_interrupts():
         try:
@@ -163,6 +167,10 @@ def verify(
     source: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the reals lie now, if they were moved.")
     ] = None,
+    target: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Where a detector that the set attacked lies now."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Which items --rebuild draws.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="What was found as one JSON object.")] = False,
 ) -> None:
@@ -175,8 +183,10 @@ def verify(
     """
     from testsets.verify import Fault, bench_of, check, chosen, rows_of
     from testsets.verify import rebuild as made_anew
+    from worker.marking import Marking
     from worker.scanner import installed_models
     from worker.settings import load_settings
+    from worker.targets import open_steady
 
     rows = rows_of(folder)
     again = chosen(rows, item=item, count=rebuild, seed=seed)
@@ -184,7 +194,15 @@ def verify(
         task = progress.add_task("items", total=len(rows) + len(again))
         faults = list(check(folder, rows, lambda: progress.advance(task)))
         if again:
-            bench = bench_of(folder, installed_models(load_settings()), source)
+            settings = load_settings()
+            bench = bench_of(
+                folder,
+                installed_models(settings),
+                source,
+                open_target=partial(open_steady, settings),
+                targets=target or (),
+                marks=partial(Marking, settings, unmarked=False),
+            )
             for row in again:
                 if wrong := made_anew(bench, row):
                     faults.append(Fault(row["path"], wrong))

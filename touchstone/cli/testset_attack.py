@@ -77,8 +77,8 @@ def attack(
     from testsets.attacking import Assault, attack_all
     from testsets.attacks import parse
     from testsets.tally import tally
-    from touchstone.cli.targets import open_target
     from worker.settings import load_settings
+    from worker.targets import open_target
 
     asked, skipped = [parse(text) for text in attacks], Skipped()
     originals = _originals(pictures, out, label, split, count, skipped)

@@ -22,3 +22,11 @@ def open_target(settings: Settings, model: str | None = None) -> Target:
         entry,
         tiles,
     )
+
+
+def open_steady(settings: Settings, model: str | None = None, tiles: int | None = None) -> Target:
+    """The same on one thread of a CPU, where it answers to the bit what it answered before."""
+    steady: dict[str, object] = {"device": "cpu", "threads": 1}
+    return open_target(
+        settings.model_copy(update=steady | ({"tiles_per_image": tiles} if tiles else {})), model
+    )
