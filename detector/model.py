@@ -33,6 +33,7 @@ class DetectorConfig:
     half: BackboneConfig | None = None  # the expert at half the size; its trunk has two strides
     families: tuple[str, ...] = ()
     dropout: float = 0.1
+    hidden: int = 0  # units of the readout (`heads.py`); none without
 
     def stem(self) -> Stem:
         """The fixed part that every expert looks through."""
@@ -55,6 +56,7 @@ class DetectorConfig:
             half=_trunk(half) if half else None,
             families=tuple(fields.get("families", ())),
             dropout=fields["dropout"],
+            hidden=fields.get("hidden", 0),
         )
 
 
@@ -81,7 +83,10 @@ class FakeDetector(nn.Module):
         self.stem = self.config.stem()
         self.experts = nn.ModuleList(self.config.expert(self.stem.channels, trunk) for trunk in trunks)
         self.heads = Heads(
-            [trunk.channels[-1] for trunk in trunks], len(self.config.families), self.config.dropout
+            [trunk.channels[-1] for trunk in trunks],
+            len(self.config.families),
+            self.config.dropout,
+            self.config.hidden,
         )
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
@@ -118,13 +123,15 @@ def load(path: Path) -> FakeDetector:
 
 
 def inherit(model: FakeDetector, path: Path) -> None:
-    """Give `model` the weights of the detector in `path`; families it did not know keep their own.
+    """Give `model` the weights of the detector in `path`; what that one had not keeps its own.
 
-    Raises ModelNotFound where there is none, ConfigMismatch for one of another build.
+    That may be families and the readout. Raises ModelNotFound where there is none, ConfigMismatch for one of
+    another build.
     """
     parent = load(path)
     mine, theirs = model.config.families, parent.config.families
-    if replace(parent.config, families=mine) != model.config:
+    hidden = parent.config.hidden or model.config.hidden
+    if replace(parent.config, families=mine, hidden=hidden) != model.config:
         raise ConfigMismatch(
             f"The detector in {path} is built otherwise than the one to be trained.",
             "Start from a detector of the same configuration.",
@@ -133,10 +140,17 @@ def inherit(model: FakeDetector, path: Path) -> None:
     known = [(mine.index(name), theirs.index(name)) for name in theirs if name in mine]
     for name, own in model.state_dict().items():
         if name.startswith("heads.family."):
-            for to, place in known:
-                own[to] = weights[name][place]
-        else:
+            _take(own, weights[name], known)
+        elif name.startswith("heads.readout.outer.") and name in weights:
+            # The first answer is that of the picture.
+            _take(own, weights[name], [(0, 0), *((to + 1, place + 1) for to, place in known)])
+        elif name in weights:
             own.copy_(weights[name])
+
+
+def _take(own: Tensor, theirs: Tensor, rows: Sequence[tuple[int, int]]) -> None:
+    for to, place in rows:
+        own[to] = theirs[place]
 
 
 def _trunk(fields: dict[str, Any]) -> BackboneConfig:

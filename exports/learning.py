@@ -16,11 +16,12 @@ from typing import Any
 
 from detector.addition import NEW, Addition, add
 from detector.gates import Gate, gates
+from detector.model import load
 from detector.pairs import PairConfig
 from detector.readers import read
 from detector.robustness import chosen
 from detector.thresholds import Calibration
-from detector.train import Progress, TrainConfig, train_detector
+from detector.train import WEIGHTS, Progress, TrainConfig, train_detector
 from evidence.errors import UsageError
 from exports.calibrating import AS_DELIVERED, DELIVERIES, Reading, calibrated, readings
 from exports.command import export_run
@@ -85,11 +86,16 @@ def learn(
     `on_judging(done, of)` is told of each picture that is scored. Raises what training, exporting and reading
     raise; UsageError where `start` holds no finished run.
     """
+    left_out = _left_out(order.start)
     addition = add(order.twins, order.added, order.out / TWINS)
     record = train_detector(
         addition.folder,
         order.out,
-        config=replace(config, pairs=replace(config.pairs, left_out=_left_out(order.start))),
+        config=replace(
+            config,
+            model=replace(load(order.start / WEIGHTS).config, families=()),
+            pairs=replace(config.pairs, left_out=left_out),
+        ),
         budget_minutes=order.budget_minutes,
         seed=order.seed,
         resume=resume and (order.out / CHECKPOINT).is_file(),

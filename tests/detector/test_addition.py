@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -112,3 +113,30 @@ def test_a_detector_that_learns_on_begins_with_what_its_parent_knew(tmp_path: Pa
     assert torch.equal(before[2], after[2][:, [0, 2]])
     with pytest.raises(ConfigMismatch, match="built otherwise"):
         inherit(FakeDetector(PRESETS["default"]), tmp_path / "detector.pt")
+
+
+def test_a_readout_that_is_new_changes_no_answer_and_one_that_is_known_is_taken_over(tmp_path: Path) -> None:
+    config = replace(PRESETS["tiny"], families=("haar", "vae"))
+    torch.manual_seed(0)
+    plain = FakeDetector(config)
+    torch.nn.init.normal_(plain.heads.picture[0].weight)
+    save(plain, tmp_path / "plain.pt")
+    read = FakeDetector(replace(config, hidden=8))
+    pixels = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
+
+    inherit(read, tmp_path / "plain.pt")
+
+    before, after = plain.eval()(pixels), read.eval()(pixels)
+    assert all(torch.equal(old, new) for old, new in zip(before, after, strict=True))
+
+    assert read.heads.readout is not None
+    torch.nn.init.normal_(read.heads.readout.outer.weight)
+    save(read, tmp_path / "read.pt")
+    child = FakeDetector(replace(config, hidden=8, families=("haar", "new", "vae")))
+
+    inherit(child, tmp_path / "read.pt")
+
+    before, after = read(pixels), child.eval()(pixels)
+    assert not torch.equal(before[0], plain(pixels)[0])
+    torch.testing.assert_close(before[0], after[0])
+    torch.testing.assert_close(before[2], after[2][:, [0, 2]])

@@ -66,7 +66,7 @@ def train(
     default one; exit code 1 when one does not.
 
     Examples: `touchstone train dcgan --budget-minutes 20` · `touchstone train detector --data twins/ --set
-    learning_rate=1e-3` · `touchstone train detector --data twins/ --start runs/detector --add new-fakes/ --to
+    learning_rate=1e-3` · `touchstone train detector --data twins/ --start runs/readout --add new-fakes/ --to
     models/ --out runs/learned`
     """
     options = TrainOptions(
