@@ -10,8 +10,8 @@ for either word, the pictures are too few to tell. Numpy only.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import PurePosixPath
 from typing import Any, Literal, Protocol
 
@@ -98,6 +98,20 @@ class LintReport:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, with `passed` and `verdict` first."""
         return {"passed": self.passed, "verdict": self.verdict, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> LintReport:
+        """What `to_dict` gave, also after it was JSON."""
+        said = {one.name: plain[one.name] for one in fields(cls)}
+        pairs = {
+            name: tuple(map(_tuple, said[name])) for name in said if isinstance(said[name], (list, tuple))
+        }
+        probes = [ProbeResult(**{**probe, "interval": tuple(probe["interval"])}) for probe in plain["probes"]]
+        return cls(**said | pairs | {"probes": tuple(probes)})
+
+
+def _tuple(found: Any) -> Any:
+    return tuple(found) if isinstance(found, list) else found
 
 
 def lint(

@@ -55,7 +55,7 @@ class Shop:
     def perform(self, leases: list[Lease] | None = None) -> list[Outcome]:
         """What comes of everything that is ready, in this process, without handing it in."""
         owned = Leases(self.store)
-        leases = leases or owned.claim("test", ["scan", "batch", "generate"], count=100)
+        leases = leases or owned.claim("test", ["scan", "batch", "generate", "testset", "part"], count=100)
         with (
             Keeper(owned, 60.0) as keeper,
             Tools(

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import cv2
 
-from detector.lint import LintReport, lint
+from detector.lint import LIMIT, LintReport, lint
 from detector.readers import read
 from evidence.errors import DataError, MediaError, TouchstoneError, UsageError
 from evidence.files import write_whole
@@ -35,7 +35,7 @@ from testsets.sources import Shelf, sha256_of
 from testsets.suite import makers_of
 
 SCHEMA = "touchstone.testset/1"
-ABOUT, RECIPE, LINT = "testset.json", "recipe.toml", "lint.json"
+ABOUT, RECIPE, LINT, LINT_PAGE = "testset.json", "recipe.toml", "lint.json", "lint.html"
 PICTURES = ("real", "fake", "mask")
 
 OnRow = Callable[[Row, Made | None], None]
@@ -91,14 +91,17 @@ class Plan:
         }
 
 
-def planned(recipe: Recipe, models: Registry, open_target: OpenTarget | None = None) -> Plan:
+def planned(
+    recipe: Recipe, models: Registry, open_target: OpenTarget | None = None, shelf: Shelf | None = None
+) -> Plan:
     """What a recipe comes to with the reals, models and detectors that are there.
 
-    `open_target` opens the detectors that it attacks. Raises RecipeError, DataError.
+    `open_target` opens the detectors that it attacks; `shelf` holds its reals already. Raises RecipeError,
+    DataError.
     """
     makers = makers_of(recipe, models)
     foes = foes_of(recipe, open_target)
-    orders = plan(recipe, Shelf(recipe.sources), makers, foes)
+    orders = plan(recipe, shelf or Shelf(recipe.sources), makers, foes)
     labels = {maker.label: maker.entry.sha256 for maker in makers if maker.entry is not None}
     return Plan(recipe, models, tuple(orders), labels, foes)
 
@@ -133,7 +136,7 @@ def forge(made: Plan, bench: Bench, out: Path, *, workers: int, on_row: OnRow, o
 def examine(part: Path, on_progress: Callable[[int], None] | None = None) -> LintReport | None:
     """What the linter says of a set, also in its `lint.json`; None where it is too small for any word."""
     try:
-        report = lint(read(part), look_alikes=LookAlikes(), on_progress=on_progress)
+        report = lint(read(part), limit=LIMIT, look_alikes=LookAlikes(), on_progress=on_progress)
         found = report.to_dict()
     except DataError as error:
         report, found = None, {"passed": False, "verdict": "too few to tell", "why": str(error)}
@@ -282,7 +285,7 @@ def _source_row(source: Source) -> dict[str, Any]:
         name: os.path.abspath(value) if value and name in ("folder", "collection") else value
         for name, value in places.items()
     }
-    return {"name": source.name, **absolute, "clips": source.clips}
+    return {"name": source.name, **absolute}
 
 
 def _seconds(date: datetime.date) -> float:

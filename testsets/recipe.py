@@ -17,13 +17,11 @@ from generators.data import shards
 from testsets.aims import Aim, aims_of
 from testsets.chains import Chain, chain_of
 from testsets.document import Document, Place, RecipeError, Table, nearest
-from testsets.shots import Clips, clips_of
 
 READY = Path(__file__).parent / "recipes"
 FORMATS = ("source", "drawn", "jpeg", "png")
 MARKS = ("none", "pixels", "all")
 LAYOUTS = ("forensynths", "genimage", "deepfakebench", "webdataset", "imagefolder", "parquet", "csv")
-VIDEOS = "videos"  # the shared films, beside the sets of pictures
 SPLITS = ("train", "val", "cal", "test")
 _DATE = datetime.date(2026, 1, 1)
 
@@ -33,7 +31,6 @@ class Source:
     """Where reals come from: a folder, a labelled collection or a shared set, and how they are cut.
 
     `crop` cuts a window of native pixels, `fit` brings the central square, `centre` of its side, to a size.
-    With `clips` its videos are taken, else its pictures.
     """
 
     name: str
@@ -45,7 +42,6 @@ class Source:
     crop: int | None = None
     fit: int | None = None
     centre: float = 1.0
-    clips: bool = False
     place: Place = field(default=(), compare=False)
 
     def at(self, path: Path) -> Source:
@@ -87,7 +83,6 @@ class Recipe:
     systems: tuple[System, ...]
     chains: tuple[Chain, ...] = (Chain("as-is"),)
     aims: tuple[Aim, ...] = ()
-    clips: Clips | None = None
     seed: int = 0
     count: int | None = None
     fakes: int = 1
@@ -142,16 +137,15 @@ def parse(document: Document, folder: Path = Path()) -> Recipe:
     """The recipe that a document says; folders of it are relative to `folder`. Raises RecipeError."""
     top = document.top()
     output, splits = top.table("output"), top.table("splits")
-    ladder, clips = top.flag("ladder"), clips_of(top.table("clips")) if "clips" in top else None
+    ladder = top.flag("ladder")
     recipe = Recipe(
         name=top.text("name") or Path(document.name).stem,
         about=top.text("about"),
         document=document,
-        sources=tuple(_source(table, folder, clips=clips is not None) for table in top.tables("sources")),
+        sources=tuple(_source(table, folder) for table in top.tables("sources")),
         systems=tuple(system for table in top.tables("systems") for system in _systems(table)),
         chains=tuple(chain_of(table) for table in top.tables("chains")) or (Chain("as-is"),),
         aims=aims_of(top.tables("attacks"), folder, ladder=ladder),
-        clips=clips,
         seed=top.whole("seed", 0, least=0) or 0,
         count=top.whole("count", None),
         fakes=top.whole("fakes", 1) or 1,
@@ -173,8 +167,6 @@ def parse(document: Document, folder: Path = Path()) -> Recipe:
             )
     if not recipe.systems:
         raise document.wrong((), "No systems are named.", "Begin one with [[systems]], name = ...")
-    if recipe.clips and recipe.aims:
-        raise document.wrong(("attacks", 0), "Attacks change pictures, not clips.", "Leave out one of them.")
     if not recipe.sources:
         raise document.wrong((), "No sources are named.", "Begin one with [[sources]], folder = ...")
     _refuse_twice(document, "sources", [source.name for source in recipe.sources])
@@ -182,18 +174,16 @@ def parse(document: Document, folder: Path = Path()) -> Recipe:
     return recipe
 
 
-def _source(table: Table, folder: Path, *, clips: bool) -> Source:
+def _source(table: Table, folder: Path) -> Source:
     places = {name: table.text(name) for name in ("folder", "collection", "shards")}
     named = [name for name, value in places.items() if value]
     if len(named) > 1:
         raise table.wrong(named[1], f"{' and '.join(named)} are both named.", "A source has one place.")
-    sets = (VIDEOS,) if clips else shards.NAMES
-    if places["shards"] and places["shards"] not in sets:
-        what = "of videos" if clips else "of pictures"
+    if places["shards"] and places["shards"] not in shards.NAMES:
         raise table.wrong(
             "shards",
-            f"There is no set {what} called {places['shards']!r}.",
-            f"There are {nearest(places['shards'], sets)}.",
+            f"There is no set {places['shards']!r}.",
+            f"There are {nearest(places['shards'], shards.NAMES)}.",
         )
     for name in ("folder", "collection"):
         if places[name]:
@@ -208,7 +198,6 @@ def _source(table: Table, folder: Path, *, clips: bool) -> Source:
         crop=table.whole("crop", None, least=64),
         fit=table.whole("fit", None, least=32),
         centre=table.number("centre", shards.CENTRE.get(places["shards"], 1.0), low=0.1),
-        clips=clips,
         place=table.place,
     )
     if source.crop and source.fit:

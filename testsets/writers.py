@@ -17,11 +17,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from evidence.errors import OutputError, UsageError
+from evidence.errors import OutputError
 from evidence.files import write_whole
 from exports.manifest import Row
-from generators.delivery import png
-from testsets.footage import frames_of, masks_of
 from testsets.packed import flat, parquet, webdataset
 
 ITEMS, FOLDER = "items.jsonl", "layouts"
@@ -30,10 +28,8 @@ _HUGGING_FACE = {"cal": "validation", "val": "validation"}
 
 
 def write_layouts(folder: Path, rows: Sequence[Row], layouts: Iterable[str]) -> None:
-    """Each layout of the set in `folder`, anew, as `layouts/NAME`; raises OutputError, UsageError."""
+    """Each layout of the set in `folder`, anew, as `layouts/NAME`; raises OutputError."""
     for name in layouts:
-        if name == "parquet" and any("frames" in row for row in rows):
-            raise UsageError("A Parquet table of pictures holds no clips.", "Name another layout: csv.")
         to = folder / FOLDER / name
         try:
             shutil.rmtree(to, ignore_errors=True)
@@ -43,6 +39,15 @@ def write_layouts(folder: Path, rows: Sequence[Row], layouts: Iterable[str]) -> 
             raise OutputError(
                 f"{to} cannot be written: {error.strerror}.", "Free some space, or name fewer layouts."
             ) from error
+
+
+def placed(path: Path, to: Path) -> None:
+    """A file at a second place, sharing the first one's bytes where the disk allows that."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(path, to)
+    except OSError:
+        shutil.copy2(path, to)
 
 
 def forensynths(folder: Path, rows: Sequence[Row], to: Path) -> None:
@@ -67,22 +72,20 @@ def genimage(folder: Path, rows: Sequence[Row], to: Path) -> None:
 def deepfakebench(folder: Path, rows: Sequence[Row], to: Path) -> None:
     """`touchstone.json`, `{DATASET: {LABEL: {SPLIT: {VIDEO: {label, frames}}}}}`, and `touchstone/`.
 
-    A picture is a video of one frame; the frames of a clip are written as PNG. Masks lie beside the frames,
-    as theirs do.
+    A picture is a video of one frame; masks lie beside the frames, as theirs do.
     """
     listing: dict[str, Any] = {}
     items = []
     for row in rows:
         label = row["generator"] or "real"
-        place = f"touchstone/{label}/frames/{row['order']['stem']}"
-        names = _frames(folder, row, to, place) if "frames" in row else [f"{place}/000{_suffix(row)}"]
-        if "frames" not in row:
-            _placed(folder / row["path"], to / names[0])
-            if row.get("mask"):
-                _placed(folder / row["mask"], to / _beside(names[0]))
+        frame = f"touchstone/{label}/frames/{row['order']['stem']}/000{_suffix(row)}"
+        placed(folder / row["path"], to / frame)
+        if row.get("mask"):
+            mask = frame.replace("/frames/", "/masks/", 1).rpartition(".")[0] + ".png"
+            placed(folder / row["mask"], to / mask)
         videos = listing.setdefault(label, {}).setdefault(row["split"], {})
-        videos[row["order"]["stem"]] = {"label": label, "frames": names}
-        items += [row | {"file": name} for name in names]
+        videos[row["order"]["stem"]] = {"label": label, "frames": [frame]}
+        items.append(row | {"file": frame})
     write_whole(to / "touchstone.json", f"{json.dumps({'touchstone': listing}, indent=1)}\n".encode())
     _write_items(to, items)
 
@@ -95,11 +98,11 @@ def imagefolder(folder: Path, rows: Sequence[Row], to: Path) -> None:
     for row in rows:
         split = _HUGGING_FACE.get(str(row["split"]), str(row["split"]))
         name = _name(row)
-        _placed(folder / row["path"], to / split / name)
+        placed(folder / row["path"], to / split / name)
         said = {"file_name": name} | flat(row, named)
         if row.get("mask"):
             said["mask"] = f"../masks/{PurePosixPath(name).with_suffix('.png').name}"
-            _placed(folder / row["mask"], to / "masks" / PurePosixPath(said["mask"]).name)
+            placed(folder / row["mask"], to / "masks" / PurePosixPath(said["mask"]).name)
         by_split.setdefault(split, []).append(said)
         items.append(row | {"file": f"{split}/{name}"})
     for split, said_rows in by_split.items():
@@ -114,7 +117,7 @@ def table(folder: Path, rows: Sequence[Row], to: Path) -> None:
     for row in rows:
         for name in (row["path"], row.get("mask")):
             if name:
-                _placed(folder / name, to / name)
+                placed(folder / name, to / name)
         said.append(flat(row) | {"path": row["path"], "mask": row.get("mask") or ""})
         columns |= dict.fromkeys(said[-1])
     text = io.StringIO(newline="")
@@ -123,23 +126,6 @@ def table(folder: Path, rows: Sequence[Row], to: Path) -> None:
     writer.writerows(said)
     write_whole(to / "labels.csv", text.getvalue().encode())
     _write_items(to, [row | {"file": row["path"]} for row in rows])
-
-
-def _frames(folder: Path, row: Row, to: Path, place: str) -> list[str]:
-    """The frames of a clip and their masks, each a PNG; their names."""
-    frames = frames_of(folder / row["path"])
-    names = [f"{place}/{number:03d}.png" for number in range(len(frames))]
-    masks = masks_of(folder / row["mask"], len(frames)) if row.get("mask") else []
-    written = [*zip(names, frames, strict=True), *zip(map(_beside, names), masks, strict=False)]
-    for name, pixels in written:
-        (to / name).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(to / name, png(pixels))
-    return names
-
-
-def _beside(frame: str) -> str:
-    """Where DeepfakeBench has the mask of a frame."""
-    return frame.replace("/frames/", "/masks/", 1).rpartition(".")[0] + ".png"
 
 
 Writer = Callable[[Path, Sequence[Row], Path], None]
@@ -183,22 +169,13 @@ def _by_generator(
         for one, kind in ((by_path[row["twin_of"]], real), (row, fake)):
             file = f"{place(row, kind)}/{stem}{_suffix(row)}"
             if file not in items:
-                _placed(folder / one["path"], to / file)
+                placed(folder / one["path"], to / file)
                 items[file] = one | {"file": file}
         if row.get("mask"):
             mask = f"{place(row, 'masks')}/{stem}.png"
-            _placed(folder / row["mask"], to / mask)
+            placed(folder / row["mask"], to / mask)
             items[file]["mask"] = mask
     _write_items(to, list(items.values()))
-
-
-def _placed(path: Path, to: Path) -> None:
-    """A file at a second place, sharing the first one's bytes where the disk allows that."""
-    to.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(path, to)
-    except OSError:
-        shutil.copy2(path, to)
 
 
 def _name(row: Row) -> str:

@@ -9,7 +9,7 @@ from types import TracebackType
 from evidence.errors import StoreError
 from worker.jobs.cutting import parts_of
 from worker.jobs.leases import Leases
-from worker.jobs.model import Lease, Shard
+from worker.jobs.model import Lease, Plain, Shard
 
 # How soon a worker hears that a job was cancelled, at the latest.
 BEAT_SECONDS = 1.0
@@ -58,6 +58,10 @@ class Keeper:
     def parts(self, lease: Lease) -> list[Shard]:
         """What came of the parts that a shard was cut into."""
         return parts_of(self._leases.store, lease.shard)
+
+    def asked(self, lease: Lease) -> Plain:
+        """What the job of a shard asks for. Raises NoSuchJob."""
+        return self._leases.store.get(lease.job, lease.tenant).request
 
     def let_all_go(self) -> None:
         """Want nothing any more."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 
@@ -33,8 +33,9 @@ from worker.jobs.model import Lease, Plain
 from worker.parts import Long, part_plain, put_together
 from worker.pictures import result_with_pictures
 from worker.remembering import Known, known_scan
-from worker.requests import BatchItem, GenerateRequest, ScanOptions, ScanRequest
+from worker.requests import TESTSET, BatchItem, GenerateRequest, ScanOptions, ScanRequest
 from worker.scanner import Scanned, Scanner
+from worker.testset_shards import cause_of_death
 from worker.tools import Tools
 
 # What came of an item: a report with its pictures, one that was worked out before, or a video to be cut.
@@ -157,6 +158,11 @@ def _batch(line: _Line, tools: Tools) -> Iterator[Outcome]:
 
 def _part(line: _Line, tools: Tools) -> Iterator[Outcome]:
     for lease in line.leases:
+        if "testset" in lease.payload:
+            with suppress(Abandoned):
+                forged = tools.sets.forge(lease, partial(tools.drawn, lease))
+                yield Outcome(lease, forged.result, known=forged.known)
+            continue
         path = path_of(BatchItem.from_plain(lease.payload["asked"]), tools.media)
         first, end = lease.payload["part"]
         tools.watch(path, lease)
@@ -188,6 +194,20 @@ def _generate(line: _Line, tools: Tools) -> Iterator[Outcome]:
             yield Outcome(lease, cause=cause, final=final)
             continue
         yield Outcome(lease, made, known=tuple(known))
+
+
+def _testset(line: _Line, tools: Tools) -> Iterator[Outcome]:
+    for lease in line.leases:
+        if lease.so_far is None:
+            about, parts = tools.sets.begin(lease)
+            yield Outcome(lease, about, parts=tuple(parts))
+            continue
+        found = tools.keeper.parts(lease)
+        if (cause := cause_of_death(found)) is not None:
+            yield Outcome(lease, cause=cause, final=True)
+            continue
+        with suppress(Abandoned):
+            yield Outcome(lease, tools.sets.finish(lease, found, partial(tools.heed, lease)))
 
 
 def _rows(line: _Line, tools: Tools) -> Iterator[tuple[Lease, list[Row]]]:
@@ -305,5 +325,6 @@ _KINDS: dict[str, Callable[[_Line, Tools], Iterator[Outcome]]] = {
     "batch": _batch,
     PART: _part,
     "generate": _generate,
+    TESTSET: _testset,
 }
 KINDS = tuple(_KINDS)

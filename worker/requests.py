@@ -1,4 +1,4 @@
-"""What may be asked of the queue, as data: a scan, a batch of scans, generated files.
+"""What may be asked of the queue, as data: a scan, a batch of scans, generated files, a test set.
 
 Each kind of job has a request, which says what was asked, and shards, which say what one worker does at
 once. All of it is plain JSON in the store.
@@ -6,7 +6,7 @@ once. All of it is plain JSON in the store.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from itertools import islice
 from typing import Any, TypedDict, TypeVar, Unpack
@@ -19,11 +19,12 @@ from worker.settings import Settings
 
 SHARD_ITEMS = 32  # media that one worker takes at once, so that their tiles meet in batches
 MOST_GENERATED = 1_000
+TESTSET = "testset"  # the kind of these jobs
 # Shards of a batch that are accepted in one transaction: a batch of up to 131 072 media is there whole or
 # not at all; of a larger one the rest follows in parts.
 _ADDED_AT_ONCE = 4_096
 
-Request = TypeVar("Request", "ScanRequest", "BatchItem", "GenerateRequest", "ScanOptions")
+Request = TypeVar("Request", "ScanRequest", "BatchItem", "GenerateRequest", "SetRequest", "ScanOptions")
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,33 @@ class GenerateRequest:
         return _read(cls, plain)
 
 
+@dataclass(frozen=True)
+class SetRequest:
+    """A test set to be built from a recipe, whose text it holds; `source`, `count` and `seed` go before it.
+
+    `folder` is where the recipe's own folders begin. Without it they are names of those that the operator
+    offers, and the set has limits; `source` then is such a name too. `force` takes a set that leaks.
+    """
+
+    name: str
+    text: str
+    folder: str = ""
+    source: str = ""
+    count: int | None = None
+    seed: int | None = None
+    layouts: Sequence[str] = ()
+    force: bool = False
+
+    def to_plain(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return asdict(self) | {"layouts": list(self.layouts)}
+
+    @classmethod
+    def from_plain(cls, plain: Plain) -> SetRequest:
+        """What `to_plain` gave."""
+        return _read(cls, plain)
+
+
 class Terms(TypedDict, total=False):
     """Whose a job is, how urgent, and how long it is kept: fields of `NewJob`, with its defaults."""
 
@@ -203,6 +231,12 @@ def generate_job(request: GenerateRequest, *, webhook: str = "", **terms: Unpack
     pictures = (one for name in ("input", "mask") for one in request.conditions.get(name, ()))
     media = tuple(picture["sha256"] for picture in pictures)
     return _one_shard("generate", request.to_plain(), webhook, media, **terms)
+
+
+def set_job(request: SetRequest, *, webhook: str = "", **terms: Unpack[Terms]) -> NewJob:
+    """The job of building a test set: kind "testset", one shard that is cut into ranges of its orders."""
+    terms.setdefault("lane", Lane.BATCH)
+    return _one_shard(TESTSET, request.to_plain(), webhook, (), **terms)
 
 
 def _one_shard(

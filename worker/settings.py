@@ -164,6 +164,17 @@ class Settings(BaseSettings):
     folders: str = Field(
         "", description="folders that batches may name, divided by the path separator; empty: none"
     )
+    testset_folders: str = Field(
+        "",
+        description="folders of reals that test sets of the API may name, by their last names, divided by "
+        "the path separator; empty: only the shared sets of TOUCHSTONE_DATA",
+    )
+    testset_pictures: int = Field(
+        20_000, ge=1, description="a larger test set is refused over the API, before anything is made"
+    )
+    testset_bytes: int = Field(
+        8 * 2**30, ge=1, description="a test set whose pictures take more is given up over the API"
+    )
     max_body_bytes: int = Field(
         16 * 2**20, ge=1024, description="a larger request is refused; uploads have max_bytes"
     )
@@ -235,6 +246,12 @@ class Settings(BaseSettings):
         return tuple(
             Path(folder).expanduser().resolve() for folder in self.folders.split(os.pathsep) if folder
         )
+
+    @property
+    def testset_roots(self) -> dict[str, Path]:
+        """The folders of `testset_folders` by their last names, without links in them."""
+        named = (Path(folder).expanduser() for folder in self.testset_folders.split(os.pathsep) if folder)
+        return {folder.name: folder.resolve() for folder in named}
 
     @property
     def faces(self) -> Path | None:

@@ -16,6 +16,7 @@ from worker.requests import ScanOptions
 from worker.scanner import Scanner
 from worker.scanners import Scanners
 from worker.settings import Settings
+from worker.testset_shards import SetBuilder
 
 OnProgress = Callable[[Lease, int, int], None]
 
@@ -31,6 +32,7 @@ class Tools:
         self.settings, self.media, self.keeper = settings, media, keeper
         self.fetcher = Fetcher(settings, media)
         self._on_progress = on_progress
+        self.sets = SetBuilder(settings, media, keeper)
         self._scanners = Scanners(settings, self._open)
         self._watched: dict[str, list[Lease]] = {}
         self._told: dict[str, float] = {}
@@ -76,9 +78,13 @@ class Tools:
 
     def drawn(self, lease: Lease, done: int, of: int) -> None:
         """Tell of a picture that was made; raises Abandoned when nobody waits for the others any more."""
+        self.heed(lease)
+        self._tell(lease, done, of)
+
+    def heed(self, lease: Lease) -> None:
+        """Raise Abandoned when nobody waits for what a lease asks for any more."""
         if not self.keeper.wanted(lease):
             raise Abandoned("Nobody waits for these pictures any more.")
-        self._tell(lease, done, of)
 
     def _tell(self, lease: Lease, done: int, of: int) -> None:
         now = time.monotonic()

@@ -19,9 +19,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 from evidence.errors import ModelError, StoreError, StoreFull
-from worker.jobs.cutting import PART, cut, frames_seen
+from worker.jobs.cutting import cut, frames_seen
 from worker.jobs.holdings import hold, let_go
-from worker.jobs.leases import Leases
+from worker.jobs.leases import ALONE, Leases
 from worker.jobs.model import Lane, Lease
 from worker.jobs.store import JobStore
 from worker.keeping import Keeper
@@ -104,7 +104,7 @@ class Workman:
         counted; else it is claimed again by somebody when its lease is over.
         """
         leases = self._claim(CLAIMED) if shard is None else self._claim(1, shard)
-        if shard is not None and leases and leases[0].attempt == 1 and leases[0].kind != PART:
+        if shard is not None and leases and leases[0].attempt == 1 and leases[0].kind not in ALONE:
             leases += self._claim(CLAIMED - 1)
         taken: dict[str, Lease] = {}
 

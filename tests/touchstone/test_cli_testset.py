@@ -74,3 +74,29 @@ def test_a_recipe_with_attacks_is_built_its_card_sums_them_up_and_an_item_is_mad
     assert "| renoise on nothing | 4 | not asked |" in (out / "README.md").read_text()
     again = touchstone("testset", "verify", out, "--item", square["id"])
     assert (again.code, again.out) == (0, "8 items, 1 of them made anew: all as the manifest says\n")
+
+
+def test_the_queue_builds_what_one_process_builds_and_knows_it_again(
+    touchstone: Touchstone, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOUCHSTONE_WORKERS", "1")
+    asked = ("testset", "build", "quick-look", "--source", photos, "--seed", "3", "--layout", "csv")
+    here, there = tmp_path / "here", tmp_path / "there"
+    alone = touchstone(*asked, "--out", here, "--workers", "1")
+    queued = touchstone(*asked, "--out", there, "--queue")
+    assert (alone.code, queued.code, queued.err) == (0, 0, "")
+    assert queued.out == alone.out.replace(str(here), str(there))
+    assert _bytes(here) == _bytes(there)
+    for row in rows_of(there):
+        assert (there / row["path"]).stat().st_mtime == (here / row["path"]).stat().st_mtime
+    again = touchstone(*asked, "--out", tmp_path / "again", "--queue")  # built before: only fetched
+    assert (again.code, _bytes(tmp_path / "again")) == (0, _bytes(here))
+    broken = tmp_path / "broken.toml"
+    broken.write_text('[[sources]]\nfolder = "photos"\nfit = 64\ncrop = 64\n[[systems]]\nname = "splice"\n')
+    ran = touchstone("testset", "build", broken, "--out", tmp_path / "x", "--queue")
+    assert (ran.code, "broken.toml, line 3" in ran.err) == (2, True)
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}

@@ -57,7 +57,7 @@ def lint(
             on_failed=lambda item, error: skipped.add(item.key, error),
         )
     if card is not None:
-        write_lint(card, report, DOUBLES, limit=limit, dataset=dataset.resolve().name)
+        write_lint(card, report, limit=limit, dataset=dataset.resolve().name)
     if json:
         print(json_module.dumps({**report.to_dict(), "left_out": skipped.count}, indent=2))
     else:
@@ -68,33 +68,9 @@ def lint(
     raise typer.Exit(codes[report.verdict])
 
 
-# What is in two places at once: where the report has it, what it is, how to mend it.
-DOUBLES = (
-    (
-        "duplicates_across_splits",
-        "Files with the same bytes in two splits",
-        "Keep each in one split: a detector that has seen it in training is judged by its memory.",
-    ),
-    (
-        "lookalikes_across_splits",
-        "Pictures that look the same in two splits",
-        "Keep each picture and its copies in one split, re-encoded and resized ones too.",
-    ),
-    ("groups_across_splits", "Groups in two splits", "Split by source picture, person or video."),
-    (
-        "duplicates_across_labels",
-        "Files with the same bytes under both labels",
-        "One of the labels is wrong: correct it.",
-    ),
-    (
-        "labels_contradicted",
-        "Labels that say the opposite of the folder",
-        "The labels are probably reversed: turn them round in the table.",
-    ),
-)
-
-
 def _show(report: LintReport, limit: float) -> None:
+    from touchstone.report.card import DOUBLES
+
     console = Console()
     table = Table(title=f"{report.reals} real, {report.fakes} fake; a probe passes up to AUC {limit:.2f}")
     for heading in ("probe", "AUC", "95 % interval", "", "what to do"):

@@ -74,50 +74,47 @@ def build(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Take a set that leaks; its card says so.")] = False,
+    queue: Annotated[
+        bool,
+        typer.Option("--queue", help="Have the workers of the service make it; ours if nobody serves."),
+    ] = False,
 ) -> None:
     """Build a test set from a recipe: reals, forgeries of them, manifest, cards, sheets, layouts.
 
     The same recipe, seed and reals give the same bytes, with any number of workers; the same command goes
     on where it was interrupted. The set grows in DIR.part. When it is whole the linter looks whether
     anything but the forgery tells real from fake; a set that leaks stays in DIR.part, with exit code 3,
-    unless --force. Exit code 1 when some reals could not be used; those are named and left out.
+    unless --force. Exit code 1 when some reals could not be used; those are named and left out. With
+    --queue the set is a job of the store, and has the same bytes.
 
-    Example: `touchstone testset build quick-look --source photos/ --out quick-look/`
+    Examples: `touchstone testset build quick-look --source photos/ --out quick-look/` · `touchstone testset
+    build quick-look --source photos/ --out quick-look/ --queue`
     """
+    from detector.lint import LIMIT
     from exports.runtime import default_threads
-    from testsets.bench import Bench
-    from testsets.build import examine, finished, planned, put_in_place, require_sound
+    from testsets.build import LINT_PAGE, examine, finished, put_in_place, require_sound
     from testsets.card import write_card, write_sheets
     from testsets.recipe import find
-    from testsets.sources import Shelf
     from testsets.verify import rows_of
     from testsets.writers import write_layouts
-    from touchstone.cli.lint import DOUBLES
+    from touchstone.cli.testset_queue import Asked, through_queue
     from touchstone.report.card import write_lint
-    from worker.marking import Marking
-    from worker.scanner import installed_models
     from worker.settings import load_settings
-    from worker.targets import open_steady
+    from worker.testset_recipes import opened
 
     settings, skipped = load_settings(), Skipped()
     layouts = _layouts(layout or ())
     wanted = find(recipe).of(source=source, count=count, seed=seed)
-    models = installed_models(settings)
-    open_target = partial(open_steady, settings)
-    made = planned(wanted, models, open_target)
+    found = opened(wanted, settings)
+    made, bench = found.plan, found.bench
     if finished(made, out):
         print(f"{out} is this set already.")
         return
-    bench = Bench(
-        Shelf(wanted.sources),
-        models,
-        settings.faces,
-        wanted.marks,
-        None if wanted.marks == "none" else partial(Marking, settings, unmarked=False),
-        settings.limits,
-        open_target,
-        made.targets,
-    )
+    if queue:
+        asked = Asked(recipe, out, source, count, seed, tuple(layouts), force)
+        report, left_out = through_queue(asked, made, settings)
+        _tell(out, rows_of(out), report)
+        raise typer.Exit(SOME_FAILED if left_out else 0)
     with patient_interrupts():
         try:
             part = _forged(settings, made, bench, out, workers or default_threads(), skipped)
@@ -128,15 +125,14 @@ def build(
             raise Interrupted("The same command goes on from here.") from None
     rows = rows_of(part)
     if report is not None:
-        write_lint(part / "lint.html", report, DOUBLES, limit=0.55, dataset=wanted.name)
+        write_lint(part / LINT_PAGE, report, limit=LIMIT, dataset=wanted.name)
     write_sheets(part, rows)
     write_card(part, rows, forced=force)
     write_layouts(part, rows, dict.fromkeys((*wanted.layouts, *layouts)))
     if not force:
         require_sound(report)
     put_in_place(part, out)
-    fakes = sum(row["label"] == "fake" for row in rows)
-    print(f"{len(rows) - fakes} reals and {fakes} forgeries in {out}; {_said(report)}")
+    _tell(out, rows, report)
     raise typer.Exit(skipped.exit_code)
 
 
@@ -235,6 +231,11 @@ def _forged(settings: Settings, made: Plan, bench: Bench, out: Path, workers: in
                 progress.advance(task)
 
         return forge(made, bench, out, workers=workers, on_row=keep, on_failed=skipped.add)
+
+
+def _tell(out: Path, rows: Sequence[Row], report: LintReport | None) -> None:
+    fakes = sum(row["label"] == "fake" for row in rows)
+    print(f"{len(rows) - fakes} reals and {fakes} forgeries in {out}; {_said(report)}")
 
 
 def _layouts(names: Sequence[str]) -> Sequence[str]:

@@ -32,7 +32,7 @@ def wait(store: JobStore, job: Job, settings: Settings, mode: Mode) -> Standing:
     watcher = Watcher(store, job)
     with guard.patient_interrupts():
         try:
-            with telling(mode) as tell, _Hands(store, settings) as hands:
+            with telling(mode) as tell, Hands(store, settings) as hands:
                 watcher.begin()
                 while True:
                     standing = watcher.look()
@@ -49,7 +49,7 @@ def wait(store: JobStore, job: Job, settings: Settings, mode: Mode) -> Standing:
             ) from None
 
 
-class _Hands:
+class Hands:
     """Whoever works on the store: workers elsewhere, or our own once nothing is heard of others."""
 
     def __init__(self, store: JobStore, settings: Settings) -> None:
@@ -58,7 +58,7 @@ class _Hands:
         self._sign: tuple[float | None, int] = (self._leases.newest(), -1)
         self._heard = time.monotonic()
 
-    def __enter__(self) -> _Hands:
+    def __enter__(self) -> Hands:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -24,6 +24,31 @@ from touchstone.report.curves import curves
 
 SCHEMA = "touchstone.evaluation/1"
 
+# What is in two places at once: where the report has it, what it is, how to mend it.
+DOUBLES = (
+    (
+        "duplicates_across_splits",
+        "Files with the same bytes in two splits",
+        "Keep each in one split: a detector that has seen it in training is judged by its memory.",
+    ),
+    (
+        "lookalikes_across_splits",
+        "Pictures that look the same in two splits",
+        "Keep each picture and its copies in one split, re-encoded and resized ones too.",
+    ),
+    ("groups_across_splits", "Groups in two splits", "Split by source picture, person or video."),
+    (
+        "duplicates_across_labels",
+        "Files with the same bytes under both labels",
+        "One of the labels is wrong: correct it.",
+    ),
+    (
+        "labels_contradicted",
+        "Labels that say the opposite of the folder",
+        "The labels are probably reversed: turn them round in the table.",
+    ),
+)
+
 
 def card_json(found: Evaluation, about: Mapping[str, Any], robustness: Robustness | None = None) -> str:
     """The tables as JSON text; null where there is no number."""
@@ -61,22 +86,24 @@ def write_card(
     )
 
 
-def write_lint(
-    path: Path, report: LintReport, doubles: Sequence[tuple[str, str, str]], *, limit: float, dataset: str
-) -> None:
-    """Write the findings of the linter as HTML; `doubles` says what each part of them is. OutputError."""
-    page = (
+def write_lint(path: Path, report: LintReport, *, limit: float, dataset: str) -> None:
+    """Write the findings of the linter as HTML. Raises OutputError."""
+    write_whole(path, lint_page(report, limit=limit, dataset=dataset).encode("utf-8", "backslashreplace"))
+
+
+def lint_page(report: LintReport, *, limit: float, dataset: str) -> str:
+    """The findings of the linter as one page of HTML."""
+    return (
         environment()
         .get_template("lint.html")
         .render(
             report=report,
-            doubles=[(name, mend, getattr(report, part)) for part, name, mend in doubles],
+            doubles=[(name, mend, getattr(report, part)) for part, name, mend in DOUBLES],
             limit=limit,
             dataset=dataset,
             style=style(),
         )
     )
-    write_whole(path, page.encode("utf-8", "backslashreplace"))
 
 
 def style() -> Markup:

@@ -34,6 +34,8 @@ LONGEST_BACKOFF_SECONDS = BACKOFF_SECONDS * BACKOFF_GROWTH ** (MOST_ATTEMPTS - 1
 # Media of the shards of a batch that are claimed at once, which fill the detector's batches; who claims more
 # while these are under way leaves little to wait for at the end of an archive.
 MEDIA_AT_ONCE = 32
+# Kinds whose shards are claimed one at a time: parts are for several workers, and a whole set takes its time.
+ALONE = (PART, "testset")
 LOST = {"code": "worker_lost", "message": "The worker that had this shard stopped answering."}
 
 _HELD = (shards.c.id, shards.c.token, shards.c.job, shards.c.attempts)
@@ -290,7 +292,7 @@ def due_by(now: float) -> ColumnElement[bool]:
 def _together(found: Sequence[Row[Any]], beside: str) -> Sequence[Row[Any]]:
     """Those of the found shards that may share a worker's fate.
 
-    The first alone, if it was tried before or is a part of a video, since its others are for other workers.
+    The first alone, if it was tried before or is of a kind in ALONE.
     Else no more shards of a batch than hold MEDIA_AT_ONCE media: the others need some at the end. `beside`
     shards of a kind, only such ones, that are at their beginning.
     """
@@ -307,4 +309,4 @@ def _together(found: Sequence[Row[Any]], beside: str) -> Sequence[Row[Any]]:
 
 
 def _fresh(row: Row[Any]) -> bool:
-    return not row.attempts and row.kind != PART
+    return not row.attempts and row.kind not in ALONE
