@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     )
 
     look_for_watermark: bool = Field(
-        True, description="scans look for the watermark of what was generated here, 0.2 s a medium"
+        True, description="scans look for the watermark of what was generated here, 0.02 s a medium"
     )
 
     webhook_private: bool = Field(False, description="webhooks may go to addresses of your own network")

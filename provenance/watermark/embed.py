@@ -37,7 +37,7 @@ def embed(pixels: Pixels, key: bytes, payload: bytes) -> Pixels:
     period = period_of(height, width)
     pattern = tile(key, encode(payload), period)
     repeats = (-(-height // period), -(-width // period))
-    mark = np.tile(pattern, repeats)[:height, :width] * _mask(luma(pixels), period)
+    mark = np.tile(pattern, repeats)[:height, :width] * _mask(grey(pixels).astype(np.float32), period)
     mark *= 255 * 10 ** (-PSNR_DB / 20) / np.sqrt(np.mean(mark * mark))
     marked = pixels.copy()
     colours = pixels if pixels.ndim == 2 else pixels[..., :3]
@@ -56,16 +56,16 @@ def period_of(height: int, width: int) -> int:
     return CELLS << max(0, math.floor(math.log2(mean_side / (2 * CELLS))))
 
 
-def luma(pixels: Pixels) -> NDArray[np.float32]:
-    """(H, W), (H, W, 3) or (H, W, 4) -> (H, W), float."""
-    if pixels.ndim == 3:
-        pixels = cv2.cvtColor(np.ascontiguousarray(pixels[..., :3]), cv2.COLOR_RGB2GRAY)
-    return pixels.astype(np.float32)
+def grey(pixels: Pixels) -> Pixels:
+    """(H, W), (H, W, 3) or (H, W, 4) -> (H, W)."""
+    if pixels.ndim == 2:
+        return pixels
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels[..., :3]), cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def _mask(grey: NDArray[np.float32], period: int) -> NDArray[np.float32]:
+def _mask(light: NDArray[np.float32], period: int) -> NDArray[np.float32]:
     """How much the eye bears at each place, to a factor: the root of the contrast around it."""
     side = max(3, period // 16 | 1)
-    mean = cv2.blur(grey, (side, side))
-    contrast = np.sqrt(np.maximum(cv2.blur(grey * grey, (side, side)) - mean * mean, 0))
+    mean = cv2.blur(light, (side, side))
+    contrast = np.sqrt(np.maximum(cv2.blur(light * light, (side, side)) - mean * mean, 0))
     return np.asarray(np.sqrt(contrast + QUIET), np.float32)

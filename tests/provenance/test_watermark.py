@@ -16,12 +16,14 @@ from benchmarks.watermark import crop, jpeg, resize
 from evidence.errors import TooSmall
 from evidence.medium import Pixels
 from evidence.video_writer import h264_roundtrip
-from provenance.watermark.carriers import CELLS, band, carriers, tile
+from provenance.watermark.carriers import CELLS, HIGHEST, band, carriers, tile
 from provenance.watermark.code import CODED_BITS, GENERATORS, MEMORY, decode, encode
 from provenance.watermark.detect import FALSE_POSITIVES, Mark, detect, detect_frames
-from provenance.watermark.embed import SMALLEST_SIDE, embed, luma, period_of
+from provenance.watermark.embed import SMALLEST_SIDE, embed, period_of
 from provenance.watermark.keys import WatermarkError, fingerprint, key_at, read_key
-from provenance.watermark.spectra import Scale, Views
+from provenance.watermark.rings import ring
+from provenance.watermark.spectra import Views
+from provenance.watermark.transform import Transform
 from testsets.likeness import psnr_db, ssim
 
 KEY, OTHER = b"a key" * 6, b"another key" * 3
@@ -98,11 +100,11 @@ def test_nothing_is_seen_with_another_key_or_where_nothing_was_put(photo: Pixels
 
 def test_p_values_of_keys_that_marked_nothing_are_no_smaller_than_they_say() -> None:
     # At one place the bound exp(-x²/Σ|G|²) holds for every picture, so for these three and 100 keys each.
-    p_values = []
+    p_values, three = [], np.array([3.0])
     for seed, kind in enumerate(
         (photo_like(200, 300, 1), _stripes(200, 300), jpeg(30)(photo_like(256, 256, 2), _RNG))
     ):
-        waves = Views([luma(kind)]).waves(Scale(3.0)).astype(complex)
+        waves = Views([kind]).waves(three, three, ring(HIGHEST))[0].astype(complex)
         for number in range(100):
             known = carriers(b"%d %d" % (seed, number))
             aligned = waves[known.pilot] * np.exp(-1j * known.phases[known.pilot])
@@ -120,6 +122,31 @@ def test_a_mark_is_not_seen_by_eye(photo: Pixels, marked: Pixels) -> None:
     half = np.concatenate([np.full((256, 128, 3), 128, np.uint8), photo_like(256, 128, 3)], axis=1)
     change = np.abs(embed(half, KEY, PAYLOAD).astype(int) - half)
     assert change[:, :100].mean() < change[:, 156:].mean()
+
+
+def test_a_transform_is_known_between_its_points_too() -> None:
+    rng = np.random.default_rng(0)
+    plane = rng.standard_normal((90, 131)).astype(np.float32)
+    down, across = rng.uniform(-30, 30, (1, 200)), rng.uniform(0.3, 30, (1, 200))
+
+    found = Transform(plane).at(down.astype(np.float32), across.astype(np.float32))[0]
+
+    rows, columns = np.arange(90) - 45, np.arange(131) - 65  # from the middle
+    wanted = [
+        np.exp(-2j * np.pi * n / 90 * rows) @ plane @ np.exp(-2j * np.pi * m / 131 * columns)
+        for n, m in zip(down[0], across[0], strict=True)
+    ]
+    # Noise is as strong at the edges as in the middle: worse than any picture, and yet 1/13 at the root mean.
+    assert np.linalg.norm(found - wanted) < np.linalg.norm(wanted) / 13
+
+
+def test_large_pictures_are_halved_and_their_tiles_told_in_pixels_of_the_whole() -> None:
+    photo = photo_like(901, 1203, 4)
+
+    mark = detect(jpeg(75)(embed(photo, KEY, PAYLOAD), _RNG), KEY)
+
+    assert mark.payload == PAYLOAD
+    assert mark.period == pytest.approx(period_of(901, 1203), rel=0.02)
 
 
 def test_marking_again_gives_the_same_bytes(photo: Pixels, marked: Pixels) -> None:
