@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ TICK = Fraction(1, 60_000)
 
 @dataclass(frozen=True)
 class Codec:
-    """What writes and what reads a codec, the shortest side it takes, and how it is told to be quick.
+    """What writes, what reads and what holds a codec, the shortest side it takes, how it is told to be quick.
 
     One thread and no look-ahead: the same frames give the same bytes on any number of processors.
     """
@@ -34,6 +35,7 @@ class Codec:
     decoder: str
     smallest: int = 2
     options: dict[str, str] = field(default_factory=dict)
+    container: str = "mp4"
 
 
 CODECS = {
@@ -52,6 +54,7 @@ CODECS = {
         "libvpx-vp9",
         "vp9",
         options={"b": "0", "deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"},
+        container="webm",
     ),
 }
 
@@ -106,6 +109,31 @@ def write_video(
         ) from problem
 
 
+def encode_clip(frames: Sequence[Pixels], fps: float, codec: str, *, crf: int) -> bytes:
+    """A video file of RGB frames of one size by a codec of `CODECS`, in its container.
+
+    The same frames give the same bytes on any number of processors. Raises `OutputError` when this build of
+    FFmpeg lacks the codec or the codec refuses the pictures.
+    """
+    known = CODECS[codec]
+    _require(codec)
+    even = [_even(frame, known.smallest) for frame in frames]
+    rate = Fraction(fps).limit_denominator(1001)
+    file = io.BytesIO()
+    try:
+        with av.open(file, "w", format=known.container, options={"fflags": "+bitexact"}) as container:
+            options = {"crf": str(crf), "threads": "1", "flags": "+bitexact", **known.options}
+            stream = cast(VideoStream, container.add_stream(known.encoder, rate=rate, options=options))
+            _shape(stream.codec_context, even[0], known.encoder)
+            stream.codec_context.thread_count = 1
+            for index, pixels in enumerate(even):
+                container.mux(stream.encode(_numbered(pixels, index)))
+            container.mux(stream.encode(None))
+    except av.FFmpegError as problem:
+        raise _refusal(known, frames[0], problem) from problem
+    return file.getvalue()
+
+
 def write_gif(path: str | os.PathLike[str], frames: Iterable[Pixels], fps: float) -> None:
     """Write RGB frames of one size as a GIF that repeats, each frame with its own 256 colours.
 
@@ -135,10 +163,7 @@ def roundtrip(frames: Sequence[Pixels], crf: int, codec: str = "h264") -> list[P
     Raises `OutputError` when this build of FFmpeg lacks the codec or the codec refuses the pictures.
     """
     known = CODECS[codec]
-    if not can_encode(codec):
-        raise OutputError(
-            f"This build of FFmpeg cannot write {known.encoder}.", "Install PyAV from its own wheels."
-        )
+    _require(codec)
     height, width = frames[0].shape[:2]
     even = [_even(frame, known.smallest) for frame in frames]
     encoder = cast(VideoCodecContext, av.CodecContext.create(known.encoder, "w"))
@@ -154,10 +179,7 @@ def roundtrip(frames: Sequence[Pixels], crf: int, codec: str = "h264") -> list[P
         packets += encoder.encode(None)
         decoded = [picture for packet in (*packets, None) for picture in decoder.decode(packet)]
     except av.FFmpegError as problem:
-        raise OutputError(
-            f"{known.encoder} refuses pictures of {width} x {height} px: {problem.strerror}.",
-            "Choose another codec for pictures of this size.",
-        ) from problem
+        raise _refusal(known, frames[0], problem) from problem
     return [_read_back(picture, height, width) for picture in decoded]
 
 
@@ -165,6 +187,21 @@ def roundtrip(frames: Sequence[Pixels], crf: int, codec: str = "h264") -> list[P
 def can_encode(codec: str) -> bool:
     """Whether this build of FFmpeg writes a codec of `CODECS`."""
     return CODECS[codec].encoder in av.codecs_available
+
+
+def _require(codec: str) -> None:
+    if not can_encode(codec):
+        raise OutputError(
+            f"This build of FFmpeg cannot write {CODECS[codec].encoder}.", "Install PyAV from its own wheels."
+        )
+
+
+def _refusal(codec: Codec, pixels: Pixels, problem: av.FFmpegError) -> OutputError:
+    height, width = pixels.shape[:2]
+    return OutputError(
+        f"{codec.encoder} refuses pictures of {width} x {height} px: {problem.strerror}.",
+        "Choose another codec for pictures of this size.",
+    )
 
 
 def _numbered(pixels: Pixels, index: int) -> VideoFrame:

@@ -20,7 +20,7 @@ from evidence.image import decode_image
 from evidence.limits import DecodeLimits
 from evidence.medium import Pixels
 from exports.chance import Wish
-from exports.editing import Box, Edited
+from exports.editing import Box, Edited, Mask
 from exports.forging import Forger, Mark, Marks, rng_at
 from exports.making import face_square
 from exports.manifest import Row
@@ -29,6 +29,8 @@ from exports.runtime import GeneratorSession
 from generators.delivery import AREA, Delivery, blended, central_square, deliver, png, soft_region
 from generators.settle import settle
 from testsets.aims import OpenTarget, opened
+from testsets.coherent import FACES, Filmed, boxes_of, filmed
+from testsets.footage import Footage, film
 from testsets.plan import SMALLEST, Order, Pick
 from testsets.selfblend import self_blend
 from testsets.sources import Shelf, sha256_of
@@ -84,9 +86,20 @@ class Bench:
         real = self.deliver(order)
         return [self.real(order, real), *(self.fake(order, pick, real) for pick in order.picks)]
 
-    def deliver(self, order: Order) -> Delivery:
+    def deliver(self, order: Order) -> Delivery | Footage:
         """The real of an order as both sides travel."""
         data = self.shelf.find(order.source, order.key).read(self.limits)
+        if order.shot is not None:
+            return film(
+                data,
+                order.shot,
+                order.chain,
+                rng_at(order.seed, order.stem, "crop"),
+                crop=order.crop,
+                fit=order.fit,
+                find_face=self._found_face,
+                limits=self.limits,
+            )
         base = deliver(data, order.crop, rng_at(order.seed, order.stem, "crop"), self.limits)
         pixels = base.pixels
         if order.fit:
@@ -102,19 +115,27 @@ class Bench:
         chain = order.chain[:-1] if order.closes else order.chain
         return treated(np.ascontiguousarray(pixels), chain, history)
 
-    def real(self, order: Order, real: Delivery) -> Made:
+    def real(self, order: Order, real: Delivery | Footage) -> Made:
         """The real itself."""
         row = {"label": "real", "kind": "", **self._common(order, real), "parents": [self._parent(order)]}
-        row |= {"as_published": real.as_published and order.raid is None, "marks": []}
+        published = isinstance(real, Delivery) and real.as_published and order.raid is None
+        row |= {"as_published": published, "marks": []}
         content, raided = self._raided(order, "real", real.data)
         return Made(f"real/{order.stem}", _suffix(order, real), content, row | raided)
 
-    def fake(self, order: Order, pick: Pick, real: Delivery, box: Box | None = None) -> Made:
-        """One forgery; `box` is where an earlier one of the same row looked for a face."""
-        edited, origin, words = self._forged(order, pick, real.pixels, box)
+    def fake(
+        self, order: Order, pick: Pick, real: Delivery | Footage, boxes: Sequence[Box] | None = None
+    ) -> Made:
+        """One forgery; `boxes` are where an earlier one of the same row looked for faces."""
+        edited, origin, words = self._forged(order, pick, real, boxes)
         mark = self._mark(pick)
-        pixels = edited.pixels if mark is None else mark.touch(edited.pixels)
-        content, raided = self._raided(order, "fake", real.encode(pixels))
+        frames = edited.frames if mark is None else tuple(mark.touch(frame) for frame in edited.frames)
+        if isinstance(real, Footage):
+            written, mask = real.encode(frames), _placed(edited.made, real.place)
+        else:
+            written = real.encode(frames[0])
+            mask = _placed(edited.made, lambda masks: real.place(masks[0]))
+        content, raided = self._raided(order, "fake", written)
         common = self._common(order, real)
         common["caption"] = words.get("caption", order.caption)
         common["order"] = common["order"] | {"pick": vars(pick)}
@@ -124,15 +145,14 @@ class Bench:
             **origin,
             "condition": words,
             "partial": edited.made is not None,
-            "box": None if edited.box is None else list(edited.box),
+            "boxes": [list(box) for box in edited.boxes],
             "twin_of": f"real/{order.stem}{_suffix(order, real)}",
             "parents": self._parents(order, pick),
-            "marks": self._marked(mark, real.pixels),
+            "marks": self._marked(mark, frames[0]),
             **raided,
         }
-        mask = None if edited.made is None else png(real.place(edited.made.astype(np.uint8) * 255))
         name = pick.label.partition("@")[0]
-        return Made(f"fake/{name}/{order.stem}", _suffix(order, real), content, row, mask, pixels)
+        return Made(f"fake/{name}/{order.stem}", _suffix(order, real), content, row, mask, frames[0])
 
     def _raided(self, order: Order, label: Label, content: bytes) -> tuple[bytes, Row]:
         """A delivered file after the attack on it, if there is one."""
@@ -144,6 +164,29 @@ class Bench:
         return raid.on_picture(content, label, self._targets.get(raid.target))
 
     def _forged(
+        self, order: Order, pick: Pick, real: Delivery | Footage, boxes: Sequence[Box] | None
+    ) -> tuple[Filmed, Row, dict[str, Any]]:
+        """The frames of a forgery: a picture has one."""
+        if not isinstance(real, Footage):
+            edited, origin, words = self._edited(order, pick, real.pixels, boxes[0] if boxes else None)
+            made = None if edited.made is None else (edited.made,)
+            return Filmed((edited.pixels,), made, () if edited.box is None else (edited.box,)), origin, words
+        rng, session = rng_at(order.seed, order.stem, pick.label), self._session(pick.label)
+        looked = session.entry.task in FACES
+        if boxes is None and looked:
+            boxes = boxes_of(real.frames, self._found_face)
+        result, words = filmed(
+            session,
+            real.frames,
+            rng,
+            Wish.from_dict(pick.wish),
+            seed=order.seed,
+            boxes=boxes or (),
+            partial=pick.partial,
+        )
+        return result, _origin_of(session.entry), words
+
+    def _edited(
         self, order: Order, pick: Pick, real: Pixels, box: Box | None
     ) -> tuple[Edited, Row, dict[str, Any]]:
         rng, wish = rng_at(order.seed, order.stem, pick.label), Wish.from_dict(pick.wish)
@@ -171,15 +214,17 @@ class Bench:
             edited = Edited(blended(real, edited.pixels, alpha), alpha >= 0.5)
         return edited, _origin_of(entry), words
 
-    def _common(self, order: Order, real: Delivery) -> Row:
+    def _common(self, order: Order, real: Delivery | Footage) -> Row:
         width, height = real.size
+        history = None if isinstance(real, Footage) or order.raid else real.history
         return {
             "generator": None,
             **order.row(),
             "width": width,
             "height": height,
-            "quality": None if real.history is None or order.raid else real.history.quality,
+            "quality": None if history is None else history.quality,
             "attack": None,
+            **(real.facts() if isinstance(real, Footage) else {}),
         }
 
     def _parent(self, order: Order) -> str:
@@ -233,7 +278,11 @@ class Bench:
         return found[0].landmarks
 
 
-def _suffix(order: Order, real: Delivery) -> str:
+def _placed(made: Sequence[Mask] | None, place: Callable[[list[Pixels]], Pixels]) -> bytes | None:
+    return None if made is None else png(place([one.astype(np.uint8) * 255 for one in made]))
+
+
+def _suffix(order: Order, real: Delivery | Footage) -> str:
     return f".{real.extension if order.raid is None else 'png'}"
 
 

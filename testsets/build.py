@@ -285,7 +285,7 @@ def _source_row(source: Source) -> dict[str, Any]:
         name: os.path.abspath(value) if value and name in ("folder", "collection") else value
         for name, value in places.items()
     }
-    return {"name": source.name, **absolute}
+    return {"name": source.name, **absolute, "clips": source.clips}
 
 
 def _seconds(date: datetime.date) -> float:

@@ -9,29 +9,48 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from evidence.files import write_whole
 from evidence.image import decode_image
 from evidence.medium import Pixels
+from evidence.video_writer import write_video
 from exports.manifest import Row
 from exports.sampling import grid
 from generators.delivery import png
 from testsets.build import ABOUT, LINT
+from testsets.footage import frames_of
 
 CARD, SHEETS = "README.md", "sheets"
 COLUMNS = 8
 
 
 def write_sheets(folder: Path, rows: Sequence[Row]) -> None:
-    """`sheets/SYSTEM.png` for each forger: reals above, what it made of them below."""
+    """`sheets/SYSTEM.png` for each forger: reals above, what it made of them below.
+
+    Of clips, frames of one and `SYSTEM.mp4` with both sides of it.
+    """
     by_system: dict[str, list[Row]] = {}
     for row in rows:
         if row["label"] == "fake":
             by_system.setdefault(row["generator"], []).append(row)
     for name, fakes in by_system.items():
+        if "frames" in fakes[0]:
+            _write_film(folder, name, fakes[len(fakes) // 2])
+            continue
         shown = fakes[:: max(1, len(fakes) // COLUMNS)][:COLUMNS]
         reals = [_pixels(folder / row["twin_of"]) for row in shown]
         made = [_pixels(folder / row["path"]) for row in shown]
         write_whole(folder / SHEETS / f"{name}.png", png(grid([*reals, *made], len(shown))))
+
+
+def _write_film(folder: Path, name: str, row: Row) -> None:
+    real, made = (frames_of(folder / row[which]) for which in ("twin_of", "path"))
+    shown = [round(at * (len(real) - 1) / (COLUMNS - 1)) for at in range(COLUMNS)]
+    pictures = [side[at] for side in (real, made) for at in shown]
+    write_whole(folder / SHEETS / f"{name}.png", png(grid(pictures, COLUMNS)))
+    film = [np.concatenate(pair, axis=1) for pair in zip(real, made, strict=True)]
+    write_video(folder / SHEETS / f"{name}.mp4", film, row["frames_per_second"], crf=18)
 
 
 def write_card(folder: Path, rows: Sequence[Row], *, forced: bool) -> None:
@@ -46,10 +65,12 @@ def _lines(about: dict[str, Any], found: dict[str, Any], rows: Sequence[Row], fo
     yield f"# {about['name']}\n"
     if about["about"]:
         yield f"{about['about']}\n"
+    what = "clips" if "frames" in rows[0] else "pictures"
     yield (
-        f"{len(rows) - len(fakes)} real pictures and {len(fakes)} forgeries of them, made by Touchstone from "
+        f"{len(rows) - len(fakes)} real {what} and {len(fakes)} forgeries of them, made by Touchstone from "
         f"`recipe.toml` with seed {about['seed']}. Each forgery has a real twin of the same size, format, "
-        "quantisation tables and file date. `manifest.jsonl` has a row a picture."
+        f"{'codec, rate, length' if what == 'clips' else 'quantisation tables'} and file date. "
+        f"`manifest.jsonl` has a row a {what[:-1]}."
     )
     yield f"\n## Short cuts\n\n{_verdict(found, forced)}\n"
     yield from _probes(found)

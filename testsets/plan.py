@@ -25,6 +25,7 @@ from testsets.attacking import slug
 from testsets.chains import Chain
 from testsets.perturbations import parse, record
 from testsets.recipe import Recipe
+from testsets.shots import Shot
 from testsets.sources import Original, Plain, Shelf, some
 from testsets.suite import SPLICE, Maker
 from testsets.treated import Writing, drawn_writing
@@ -61,6 +62,7 @@ class Order:
     chain: tuple[Step, ...] = ()
     writing: Writing | None = None
     raid: Raid | None = None
+    shot: Shot | None = None
     crop: int | None = None
     fit: int | None = None
     centre: float = 1.0
@@ -93,6 +95,7 @@ class Order:
                 "donor": self.donor,
                 "writing": None if self.writing is None else vars(self.writing),
                 "raid": None if self.raid is None else self.raid.row(),
+                "shot": None if self.shot is None else self.shot.row(),
             },
         }
 
@@ -100,13 +103,15 @@ class Order:
     def from_row(cls, row: Row) -> Order:
         """The order of the one picture that a row of a manifest tells of."""
         said = dict(row["order"])
-        writing, raid, pick = said.pop("writing"), said.pop("raid"), said.pop("pick", None)
+        writing, raid, shot = (said.pop(name) for name in ("writing", "raid", "shot"))
+        pick = said.pop("pick", None)
         return cls(
             **{name: row[name] for name in ("source", "group", "split", "seed", "treatment")},
             **said,
             chain=parse(row["chain"]),
             writing=None if writing is None else Writing(**writing),
             raid=None if raid is None else Raid.from_row(raid),
+            shot=None if shot is None else Shot.from_row(shot),
             picks=() if pick is None else (Pick(**pick),),
             caption=row["caption"],
             attributes=row["attributes"],
@@ -192,7 +197,8 @@ def _order(
         ),
         treatment=chain.name if steps else "",
         chain=steps,
-        writing=_writing(recipe.form, steps, rng),
+        writing=None if recipe.clips else _writing(recipe.form, steps, rng),
+        shot=recipe.clips.drawn(rng) if recipe.clips else None,
         crop=None if side else source.crop,
         fit=side or source.fit,
         centre=source.centre,

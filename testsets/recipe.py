@@ -17,11 +17,13 @@ from generators.data import shards
 from testsets.aims import Aim, aims_of
 from testsets.chains import Chain, chain_of
 from testsets.document import Document, Place, RecipeError, Table, nearest
+from testsets.shots import Clips, clips_of
 
 READY = Path(__file__).parent / "recipes"
 FORMATS = ("source", "drawn", "jpeg", "png")
 MARKS = ("none", "pixels", "all")
 LAYOUTS = ("forensynths", "genimage", "deepfakebench", "webdataset", "imagefolder", "parquet", "csv")
+VIDEOS = "videos"  # the shared films, beside the sets of pictures
 SPLITS = ("train", "val", "cal", "test")
 _DATE = datetime.date(2026, 1, 1)
 
@@ -31,6 +33,7 @@ class Source:
     """Where reals come from: a folder, a labelled collection or a shared set, and how they are cut.
 
     `crop` cuts a window of native pixels, `fit` brings the central square, `centre` of its side, to a size.
+    With `clips` its videos are taken, else its pictures.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Source:
     crop: int | None = None
     fit: int | None = None
     centre: float = 1.0
+    clips: bool = False
     place: Place = field(default=(), compare=False)
 
     def at(self, path: Path) -> Source:
@@ -83,6 +87,7 @@ class Recipe:
     systems: tuple[System, ...]
     chains: tuple[Chain, ...] = (Chain("as-is"),)
     aims: tuple[Aim, ...] = ()
+    clips: Clips | None = None
     seed: int = 0
     count: int | None = None
     fakes: int = 1
@@ -137,15 +142,16 @@ def parse(document: Document, folder: Path = Path()) -> Recipe:
     """The recipe that a document says; folders of it are relative to `folder`. Raises RecipeError."""
     top = document.top()
     output, splits = top.table("output"), top.table("splits")
-    ladder = top.flag("ladder")
+    ladder, clips = top.flag("ladder"), clips_of(top.table("clips")) if "clips" in top else None
     recipe = Recipe(
         name=top.text("name") or Path(document.name).stem,
         about=top.text("about"),
         document=document,
-        sources=tuple(_source(table, folder) for table in top.tables("sources")),
+        sources=tuple(_source(table, folder, clips=clips is not None) for table in top.tables("sources")),
         systems=tuple(system for table in top.tables("systems") for system in _systems(table)),
         chains=tuple(chain_of(table) for table in top.tables("chains")) or (Chain("as-is"),),
         aims=aims_of(top.tables("attacks"), folder, ladder=ladder),
+        clips=clips,
         seed=top.whole("seed", 0, least=0) or 0,
         count=top.whole("count", None),
         fakes=top.whole("fakes", 1) or 1,
@@ -167,6 +173,8 @@ def parse(document: Document, folder: Path = Path()) -> Recipe:
             )
     if not recipe.systems:
         raise document.wrong((), "No systems are named.", "Begin one with [[systems]], name = ...")
+    if recipe.clips and recipe.aims:
+        raise document.wrong(("attacks", 0), "Attacks change pictures, not clips.", "Leave out one of them.")
     if not recipe.sources:
         raise document.wrong((), "No sources are named.", "Begin one with [[sources]], folder = ...")
     _refuse_twice(document, "sources", [source.name for source in recipe.sources])
@@ -174,16 +182,18 @@ def parse(document: Document, folder: Path = Path()) -> Recipe:
     return recipe
 
 
-def _source(table: Table, folder: Path) -> Source:
+def _source(table: Table, folder: Path, *, clips: bool) -> Source:
     places = {name: table.text(name) for name in ("folder", "collection", "shards")}
     named = [name for name, value in places.items() if value]
     if len(named) > 1:
         raise table.wrong(named[1], f"{' and '.join(named)} are both named.", "A source has one place.")
-    if places["shards"] and places["shards"] not in shards.NAMES:
+    sets = (VIDEOS,) if clips else shards.NAMES
+    if places["shards"] and places["shards"] not in sets:
+        what = "of videos" if clips else "of pictures"
         raise table.wrong(
             "shards",
-            f"There is no set {places['shards']!r}.",
-            f"There are {nearest(places['shards'], shards.NAMES)}.",
+            f"There is no set {what} called {places['shards']!r}.",
+            f"There are {nearest(places['shards'], sets)}.",
         )
     for name in ("folder", "collection"):
         if places[name]:
@@ -198,6 +208,7 @@ def _source(table: Table, folder: Path) -> Source:
         crop=table.whole("crop", None, least=64),
         fit=table.whole("fit", None, least=32),
         centre=table.number("centre", shards.CENTRE.get(places["shards"], 1.0), low=0.1),
+        clips=clips,
         place=table.place,
     )
     if source.crop and source.fit:

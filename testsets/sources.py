@@ -15,8 +15,8 @@ from evidence.errors import DataError
 from evidence.limits import DecodeLimits
 from evidence.source import read_media
 from exports.forging import reals_in
-from generators.data.shards import Item, load
-from testsets.recipe import Source
+from generators.data.shards import Item, data_root, load
+from testsets.recipe import VIDEOS, Source
 
 Plain = str | int | float | bool
 
@@ -90,7 +90,9 @@ def sha256_of(data: bytes) -> str:
 
 
 def _of(source: Source) -> Iterator[Original]:
-    if source.folder:
+    if source.shards == VIDEOS:
+        yield from _in_folder(source, data_root() / VIDEOS)
+    elif source.folder:
         yield from _in_folder(source, Path(source.folder))
     elif source.collection:
         yield from _in_collection(source, Path(source.collection))
@@ -107,19 +109,28 @@ def _of(source: Source) -> Iterator[Original]:
 def _in_folder(source: Source, folder: Path) -> Iterator[Original]:
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}.", "Name a folder of real pictures.")
-    for real in some(reals_in(folder), source.most):
-        key = real.path.relative_to(folder).as_posix()
-        yield Original(source, key, key, path=real.path)
+    paths = _videos_in(folder) if source.clips else [real.path for real in reals_in(folder)]
+    for path in some(paths, source.most):
+        key = path.relative_to(folder).as_posix()
+        yield Original(source, key, key, path=path)
+
+
+def _videos_in(folder: Path) -> list[Path]:
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    if not paths:
+        raise DataError(f"{folder} holds no videos.", f"They end in {', '.join(sorted(VIDEO_SUFFIXES))}.")
+    return paths
 
 
 def _in_collection(source: Source, collection: Path) -> Iterator[Original]:
     reals = [
         entry
         for entry in read(collection, split=source.split or None)
-        if entry.label == "real" and entry.path.suffix.lower() not in VIDEO_SUFFIXES
+        if entry.label == "real" and (entry.path.suffix.lower() in VIDEO_SUFFIXES) == source.clips
     ]
     if not reals:
-        raise DataError(f"{collection} holds no real pictures.", "Name one that does.")
+        what = "videos" if source.clips else "pictures"
+        raise DataError(f"{collection} holds no real {what}.", "Name one that does.")
     for entry in some(reals, source.most):
         yield Original(source, entry.key, entry.group, entry.split, path=entry.path, inside=entry.inside)
 

@@ -40,6 +40,11 @@ class Maker:
         """Whether it makes a picture anew from one, so that it can be held to a region."""
         return self.entry is not None and self.entry.task in ("reconstruction", "translation")
 
+    @property
+    def films(self) -> bool:
+        """Whether it changes a picture and nothing else is needed, so that frame after frame can be."""
+        return self.entry is not None and not self.draws
+
     def beside(self, other: Maker) -> bool:
         """Whether both can forge one real: of what is drawn from nothing, what is as large."""
         return not self.draws or not other.draws or self.draws == other.draws
@@ -53,6 +58,12 @@ def makers_of(recipe: Recipe, models: Registry) -> list[Maker]:
             if maker.label in makers:
                 raise recipe.document.wrong(
                     (*system.place, "name"), f"{maker.label} is named twice.", "Name it once."
+                )
+            if recipe.clips and not maker.films:
+                raise recipe.document.wrong(
+                    (*system.place, "name"),
+                    f"{maker.label} forges no clips.",
+                    "Name generators that change a picture, frame by frame.",
                 )
             makers[maker.label] = maker
     return list(makers.values())

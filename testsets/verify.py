@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from detector.entries import VIDEO_SUFFIXES
 from evidence.errors import DataError, TouchstoneError
 from evidence.image import decode_image
 from evidence.jpeg import read_history
+from evidence.video import probe_video
 from exports.forging import Marks
 from exports.manifest import MANIFEST, Row
 from exports.registry import Registry
@@ -141,8 +143,8 @@ def _made(bench: Bench, row: Row) -> bytes:
         entry = bench.models.get(f"{row['generator']}@{row['version']}")
         if entry.sha256 != row["model_sha256"]:
             raise DataError(f"{entry.label} is another model now.", "Install the release that made the set.")
-    box = None if row["box"] is None else (row["box"][0], row["box"][1], row["box"][2], row["box"][3])
-    return bench.fake(order, order.picks[0], real, box).content
+    boxes = [(left, top, width, height) for left, top, width, height in row["boxes"]]
+    return bench.fake(order, order.picks[0], real, boxes).content
 
 
 def _faults(folder: Path, row: Row, by_path: dict[str, Row]) -> Iterator[str]:
@@ -173,6 +175,15 @@ def _unlike(data: bytes, path: Path, twin: Path) -> Iterator[str]:
     """What tells a forgery's file from that of its twin."""
     other = twin.read_bytes()
     try:
+        if path.suffix.lower() in VIDEO_SUFFIXES:
+            told = [probe_video(one) for one in (path, twin)]
+            facts = ("width", "height", "mime", "codec", "frames", "duration_seconds", "fps_mode")
+            yield from (
+                f"its {name} is not its twin's"
+                for name in facts
+                if len({getattr(one, name) for one in told}) > 1
+            )
+            return
         seen, real = decode_image(data)[0], decode_image(other)[0]
     except TouchstoneError as error:
         yield f"it or its twin cannot be decoded: {error}"

@@ -17,9 +17,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from evidence.errors import OutputError
+from evidence.errors import OutputError, UsageError
 from evidence.files import write_whole
 from exports.manifest import Row
+from generators.delivery import png
+from testsets.footage import frames_of, masks_of
 from testsets.packed import flat, parquet, webdataset
 
 ITEMS, FOLDER = "items.jsonl", "layouts"
@@ -28,8 +30,10 @@ _HUGGING_FACE = {"cal": "validation", "val": "validation"}
 
 
 def write_layouts(folder: Path, rows: Sequence[Row], layouts: Iterable[str]) -> None:
-    """Each layout of the set in `folder`, anew, as `layouts/NAME`; raises OutputError."""
+    """Each layout of the set in `folder`, anew, as `layouts/NAME`; raises OutputError, UsageError."""
     for name in layouts:
+        if name == "parquet" and any("frames" in row for row in rows):
+            raise UsageError("A Parquet table of pictures holds no clips.", "Name another layout: csv.")
         to = folder / FOLDER / name
         try:
             shutil.rmtree(to, ignore_errors=True)
@@ -72,20 +76,22 @@ def genimage(folder: Path, rows: Sequence[Row], to: Path) -> None:
 def deepfakebench(folder: Path, rows: Sequence[Row], to: Path) -> None:
     """`touchstone.json`, `{DATASET: {LABEL: {SPLIT: {VIDEO: {label, frames}}}}}`, and `touchstone/`.
 
-    A picture is a video of one frame; masks lie beside the frames, as theirs do.
+    A picture is a video of one frame; the frames of a clip are written as PNG. Masks lie beside the frames,
+    as theirs do.
     """
     listing: dict[str, Any] = {}
     items = []
     for row in rows:
         label = row["generator"] or "real"
-        frame = f"touchstone/{label}/frames/{row['order']['stem']}/000{_suffix(row)}"
-        placed(folder / row["path"], to / frame)
-        if row.get("mask"):
-            mask = frame.replace("/frames/", "/masks/", 1).rpartition(".")[0] + ".png"
-            placed(folder / row["mask"], to / mask)
+        place = f"touchstone/{label}/frames/{row['order']['stem']}"
+        names = _frames(folder, row, to, place) if "frames" in row else [f"{place}/000{_suffix(row)}"]
+        if "frames" not in row:
+            placed(folder / row["path"], to / names[0])
+            if row.get("mask"):
+                placed(folder / row["mask"], to / _beside(names[0]))
         videos = listing.setdefault(label, {}).setdefault(row["split"], {})
-        videos[row["order"]["stem"]] = {"label": label, "frames": [frame]}
-        items.append(row | {"file": frame})
+        videos[row["order"]["stem"]] = {"label": label, "frames": names}
+        items += [row | {"file": name} for name in names]
     write_whole(to / "touchstone.json", f"{json.dumps({'touchstone': listing}, indent=1)}\n".encode())
     _write_items(to, items)
 
@@ -126,6 +132,23 @@ def table(folder: Path, rows: Sequence[Row], to: Path) -> None:
     writer.writerows(said)
     write_whole(to / "labels.csv", text.getvalue().encode())
     _write_items(to, [row | {"file": row["path"]} for row in rows])
+
+
+def _frames(folder: Path, row: Row, to: Path, place: str) -> list[str]:
+    """The frames of a clip and their masks, each a PNG; their names."""
+    frames = frames_of(folder / row["path"])
+    names = [f"{place}/{number:03d}.png" for number in range(len(frames))]
+    masks = masks_of(folder / row["mask"], len(frames)) if row.get("mask") else []
+    written = [*zip(names, frames, strict=True), *zip(map(_beside, names), masks, strict=False)]
+    for name, pixels in written:
+        (to / name).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(to / name, png(pixels))
+    return names
+
+
+def _beside(frame: str) -> str:
+    """Where DeepfakeBench has the mask of a frame."""
+    return frame.replace("/frames/", "/masks/", 1).rpartition(".")[0] + ".png"
 
 
 Writer = Callable[[Path, Sequence[Row], Path], None]
