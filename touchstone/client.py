@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -119,6 +120,32 @@ class Client:
         said = {"as" if key == "what" else key: value for key, value in fields.items()}
         signed: bytes = self._talk(talks.about("sign", medium, {"parent": parent}, said))
         return signed
+
+    def testset(self, recipe: str | Path, **options: Any) -> Plain:
+        """Have a test set built of a ready recipe by its name, or of one in a file; the set as it stands."""
+        return self._talk(talks.testset(recipe, options))
+
+    def wait_testset(self, testset: str) -> Plain:
+        """The test set once it has ended."""
+        return self._talk(talks.wait(f"/v1/testsets/{testset}"))
+
+    def fetch_testset(self, testset: str, to: Path) -> Path:
+        """Write the tar of a set to a file; one that broke off goes on where it was."""
+        path = f"/v1/testsets/{testset}/testset.tar"
+        with to.open("ab") as file:
+            headers = talks.behind(file.tell())
+            try:
+                with self._http.stream("GET", path, headers=headers) as answer:
+                    if answer.is_error:
+                        answer.read()
+                        if not talks.is_all(answer, file.tell()):
+                            talks.body_of(answer)
+                    else:
+                        for chunk in answer.iter_bytes():
+                            file.write(chunk)
+            except httpx.TransportError as error:
+                raise talks.unreachable(error) from None
+        return to
 
     def rescan(self, **options: Any) -> Plain | None:
         """The batch of everything that another detector judged last; None where there is nothing."""
@@ -259,6 +286,32 @@ class AsyncClient:
         said = {"as" if key == "what" else key: value for key, value in fields.items()}
         signed: bytes = await self._talk(talks.about("sign", medium, {"parent": parent}, said))
         return signed
+
+    async def testset(self, recipe: str | Path, **options: Any) -> Plain:
+        """Have a test set built of a ready recipe by its name, or of one in a file; the set as it stands."""
+        return await self._talk(talks.testset(recipe, options))
+
+    async def wait_testset(self, testset: str) -> Plain:
+        """The test set once it has ended."""
+        return await self._talk(talks.wait(f"/v1/testsets/{testset}"))
+
+    async def fetch_testset(self, testset: str, to: Path) -> Path:
+        """Write the tar of a set to a file; one that broke off goes on where it was."""
+        path = f"/v1/testsets/{testset}/testset.tar"
+        with to.open("ab") as file:
+            headers = talks.behind(file.tell())
+            try:
+                async with self._http.stream("GET", path, headers=headers) as answer:
+                    if answer.is_error:
+                        await answer.aread()
+                        if not talks.is_all(answer, file.tell()):
+                            talks.body_of(answer)
+                    else:
+                        async for chunk in answer.aiter_bytes():
+                            file.write(chunk)
+            except httpx.TransportError as error:
+                raise talks.unreachable(error) from None
+        return to
 
     async def rescan(self, **options: Any) -> Plain | None:
         """The batch of everything that another detector judged last; None where there is nothing."""

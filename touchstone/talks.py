@@ -99,7 +99,7 @@ def submit(medium: Medium, options: Mapping[str, Any]) -> Talk[Plain]:
 
 
 def wait(path: str) -> Talk[Plain]:
-    """A scan or a batch, once it has ended."""
+    """A scan, a batch or a test set, once it has ended."""
     while True:
         found: Plain = yield from ask(Call("GET", path, headers={"Prefer": f"wait={_ASK_SECONDS}"}))
         if found["state"] in ENDED:
@@ -143,6 +143,16 @@ def fetch(path: str) -> Talk[bytes]:
     """A file."""
     data: bytes = yield from ask(Call("GET", path))
     return data
+
+
+def testset(recipe: str | Path, options: Mapping[str, Any]) -> Talk[Plain]:
+    """Have a test set built of a ready recipe, or of one in a file."""
+    given = {key: value for key, value in options.items() if value is not None}
+    key = given.pop("key", "")
+    named = {"text": recipe.read_text("utf-8")} if isinstance(recipe, Path) else {"recipe": recipe}
+    headers = {"Idempotency-Key": key} if key else {}
+    made: Plain = yield from ask(Call("POST", "/v1/testsets", json={**named, **given}, headers=headers))
+    return made
 
 
 def rescan(options: Mapping[str, Any]) -> Talk[Plain | None]:
@@ -193,6 +203,16 @@ def unreachable(error: httpx.TransportError) -> ApiUnreachable:
         f"The server does not answer: {str(error) or type(error).__name__}.",
         "Check its address, and that `touchstone serve` runs there.",
     )
+
+
+def behind(size: int) -> dict[str, str]:
+    """What asks for a file from behind its first `size` bytes."""
+    return {"Range": f"bytes={size}-"} if size else {}
+
+
+def is_all(answer: httpx.Response, size: int) -> bool:
+    """Whether there is nothing behind the first `size` bytes, since that is the whole file."""
+    return answer.status_code == 416 and answer.headers.get("content-range") == f"bytes */{size}"
 
 
 def headers_of(key: str) -> dict[str, str]:

@@ -77,8 +77,18 @@ def opened_for(request: SetRequest, settings: Settings) -> Opened:
     recipe = recipe_of(request, settings)
     if request.folder:
         return opened(recipe, settings)
-    _require_few(recipe, settings)
-    return opened(recipe, settings, partial(_open_installed, settings))
+    try:
+        _require_few(recipe, settings)
+        return opened(recipe, settings, partial(_open_installed, settings))
+    except DataError as error:
+        raise UsageError(without_paths(error.message, settings), error.advice) from None
+
+
+def without_paths(text: str, settings: Settings) -> str:
+    """What is said of a file in an offered folder, by the folder's name alone."""
+    for name, root in settings.testset_roots.items():
+        text = text.replace(str(root), name)
+    return text
 
 
 def recipe_of(request: SetRequest, settings: Settings) -> Recipe:
@@ -105,14 +115,12 @@ def _placed(recipe: Recipe, source: Source, settings: Settings) -> Source:
             (*source.place, "fit"), f"fit is {source.fit}.", f"It is {MOST_SIDE} at most here."
         )
     if source.shards:
-        try:
-            next(iter(shards.load(source.shards)), None)
-        except DataError:  # its sentence names folders of the server
+        if not shards.there(source.shards):
             raise recipe.document.wrong(
                 (*source.place, "shards"),
                 f"This server does not have the shared set {source.shards!r}.",
                 "Name a `source` that it has.",
-            ) from None
+            )
         return source
     try:
         if source.folder:

@@ -31,7 +31,7 @@ from worker.media import MediaStore
 from worker.remembering import Known, known_forgery
 from worker.requests import SetRequest
 from worker.settings import Settings
-from worker.testset_recipes import Opened, SetTooLarge, opened_for
+from worker.testset_recipes import Opened, SetTooLarge, opened_for, without_paths
 
 ORDERS_AT_ONCE = 16  # reals, with their forgeries, that a worker makes before others may go first
 SET, PARTS = "set", "parts"
@@ -111,7 +111,7 @@ class SetBuilder:
             begun,
             workers=1,
             on_row=lambda row, made: None,
-            on_failed=lambda name, error: left_out.append((name, str(error))),
+            on_failed=lambda name, error: left_out.append((name, without_paths(str(error), self._settings))),
         )
         rows = rows_of(part)
         if not rows:

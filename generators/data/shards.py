@@ -89,6 +89,14 @@ def load(name: str, split: str | None = None, root: Path | None = None) -> Itera
             yield item
 
 
+def there(name: str, root: Path | None = None) -> bool:
+    """Whether every file of the set `name` is there."""
+    try:
+        return bool(_paths(name, root))
+    except DataError:
+        return False
+
+
 def split_of(item: Item) -> str:
     """ "test" for the stored val part; of the stored train part, "cal" for one group in eight."""
     return _split(item.meta["split"], item.group)

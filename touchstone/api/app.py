@@ -24,6 +24,7 @@ from touchstone.api import (
     results,
     scans,
     schema,
+    testsets,
     webhooks,
 )
 from touchstone.api.service import Runner, Service
@@ -41,6 +42,7 @@ _PARTS = (
     beside,
     rescans,
     generations,
+    testsets,
     webhooks,
     origins,
     log,

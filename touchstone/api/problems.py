@@ -41,6 +41,8 @@ from evidence.errors import (
     TouchstoneError,
     UsageError,
 )
+from testsets.build import Leaks
+from worker.testset_recipes import SetTooLarge
 
 log = logging.getLogger("touchstone.api")
 
@@ -71,6 +73,8 @@ STATUS: dict[type[TouchstoneError], int] = {
     RequestTooLarge: 413,
     SigningError: 422,
     UsageError: 422,
+    SetTooLarge: 413,
+    Leaks: 409,
 }
 _RETRY_SECONDS = 5
 
