@@ -44,6 +44,7 @@ from worker.jobs.leases import Leases
 from worker.jobs.model import Lane
 from worker.jobs.reaping import Reaper
 from worker.jobs.store import JobStore
+from worker.media import MediaStore
 from worker.settings import load_settings
 
 UPLOADERS = 4
@@ -99,6 +100,7 @@ def pull(folder: Path, cuts: int, rng: random.Random, wrapper: Sequence[str] = (
         for copy, promised in taken:
             with disk.opened(copy, folder / "after"):
                 _tear(folder / "after", rng)
+                _tear(folder / "after", rng, "media/journals/journal-*")
                 found += _examine(folder / "after", answered[:promised])
     return found
 
@@ -126,11 +128,12 @@ def cut(folder: Path, cuts: int, rng: random.Random) -> Counter[str]:
     return found
 
 
-def _tear(copy: Path, rng: random.Random) -> None:
+def _tear(copy: Path, rng: random.Random, logs: str = "jobs.db-wal") -> None:
     """Half a write at the end of every other log."""
-    if rng.random() < 0.5:
-        with (copy / "jobs.db-wal").open("ab") as log:
-            log.write(rng.randbytes(rng.randrange(1, 8_000)))
+    for path in sorted(copy.glob(logs)):
+        if rng.random() < 0.5:
+            with path.open("ab") as log:
+                log.write(rng.randbytes(rng.randrange(1, 8_000)))
 
 
 def _copy(data: Path, copy: Path) -> None:
@@ -152,7 +155,9 @@ def _examine(copy: Path, promised: list[tuple[str, bytes]]) -> Counter[str]:
 def _found_in(copy: Path, promised: list[tuple[str, bytes]]) -> Counter[str]:
     ahead = itertools.count()
     later = 0.0
-    store = JobStore(load_settings(data_dir=copy).store_url, clock=lambda: time.time() + later)
+    settings = load_settings(data_dir=copy)
+    MediaStore(settings.media_folder, max_bytes=settings.max_bytes)  # opened as by the next service
+    store = JobStore(settings.store_url, clock=lambda: time.time() + later)
     found = Counter[str](cuts=1, answered=len(promised))
     with store.engine.connect() as connection:
         said = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()

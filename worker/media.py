@@ -3,6 +3,7 @@
 folder/ab/cd/abcd...      a medium, by content; no name that a client gave is ever a path
 folder/jobs/<job>/<name>  what a job made: heat.png, preview.jpg, report.html, generated files
 folder/incoming/          what is being received; emptied of what a crash left when the store is opened
+folder/journals/          small media whose own files are not synced yet (`journal.py`); read at opening
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from evidence.errors import NoSuchMedium, StoreUnavailable
+from worker.journal import replay
 from worker.receiving import Receiving, Shelf
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -30,13 +32,14 @@ class MediaStore:
 
     def __init__(self, folder: Path, *, max_bytes: int) -> None:
         self.folder, self.max_bytes = folder, max_bytes
-        self._shelf = Shelf(folder, max_bytes)
-        self._incoming = self._shelf.incoming
+        self.shelf = Shelf(folder, max_bytes)
+        self._incoming = self.shelf.incoming
         try:
             self._incoming.mkdir(parents=True, exist_ok=True)
             for part in self._incoming.iterdir():
                 if part.stat().st_mtime < time.time() - _FORGOTTEN_SECONDS:
                     part.unlink(missing_ok=True)
+            replay(self.shelf)
         except OSError as error:
             raise StoreUnavailable(
                 f"The media folder {folder} cannot be used: {error.strerror or error}.",
@@ -45,7 +48,7 @@ class MediaStore:
 
     def receive(self) -> Receiving:
         """A context in which one medium is written; what is not finished leaves nothing behind."""
-        return Receiving(self._shelf)
+        return Receiving(self.shelf)
 
     def path(self, sha256: str) -> Path:
         """The file of a medium; raises NoSuchMedium."""
@@ -111,7 +114,7 @@ class MediaStore:
 
     def place(self, sha256: str) -> Path:
         """Where a medium lies, or would."""
-        return self._shelf.place(sha256)
+        return self.shelf.place(sha256)
 
     def _job_folder(self, job: str) -> Path:
         if not _NAME.fullmatch(job):

@@ -101,14 +101,14 @@ class Receiving:
         if self._file is None and self.size_bytes <= HELD_BYTES:
             self._held += chunk
             return
-        with _disk():
+        with on_disk():
             self._opened().write(chunk)
 
     def read(self) -> bytes:
         """All of what was written, from memory or disk."""
         if self._file is None:
             return bytes(self._held)
-        with _disk():
+        with on_disk():
             self._file.flush()
             return self._path.read_bytes()
 
@@ -121,7 +121,7 @@ class Receiving:
 
     def write_out(self) -> None:
         """Hand all bytes to the system, which may still hold them back."""
-        with _disk():
+        with on_disk():
             self._opened().flush()
 
     def written(self) -> Path:
@@ -131,23 +131,47 @@ class Receiving:
 
     def sync(self) -> None:
         """Have the bytes on disk; after `write_out`."""
-        with _disk():
+        with on_disk():
             os.fsync(self._opened().fileno())
 
     def put(self) -> set[Path]:
         """The medium to its place; returns the folders that are to be synced for it. After `sync`."""
         place = self.shelf.place(self.sha256)
-        with _disk():
+        with on_disk():
             self._opened().close()
-            try:
-                os.replace(self._path, place)
-            except FileNotFoundError:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(self._path, place)
+            self._move(place)
         self._file = None
         if place.parent in self.shelf.lasting:
             return {place.parent}
         return {place.parent, place.parent.parent, self.shelf.folder}
+
+    @property
+    def held(self) -> bool:
+        """Whether all of it is in memory."""
+        return self._file is None
+
+    def place_held(self) -> bytes:
+        """What is held, now also in its place, not synced; the same bytes that lie there stay, as new."""
+        data, place = bytes(self._held), self.shelf.place(self.sha256)
+        with on_disk():
+            with contextlib.suppress(FileNotFoundError):
+                if place.read_bytes() == data:
+                    os.utime(place)
+                    return data
+            try:
+                self._path.write_bytes(data)
+                self._move(place)
+            except OSError:
+                self._path.unlink(missing_ok=True)
+                raise
+        return data
+
+    def _move(self, place: Path) -> None:
+        try:
+            os.replace(self._path, place)
+        except FileNotFoundError:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(self._path, place)
 
     def _opened(self) -> BinaryIO:
         """The file that is written, with what was held so far."""
@@ -184,17 +208,8 @@ def keep_all(group: Sequence[Receiving], spread: Spread = map) -> list[StoreErro
     return outcomes
 
 
-def _said(do: Callable[[], object]) -> StoreError | None:
-    """Do it; what the store said against it."""
-    try:
-        do()
-    except StoreError as error:
-        return error
-    return None
-
-
 @contextlib.contextmanager
-def _disk() -> Iterator[None]:
+def on_disk() -> Iterator[None]:
     """What the disk says, in our words."""
     try:
         yield
@@ -208,15 +223,25 @@ def _disk() -> Iterator[None]:
         ) from None
 
 
-def _folder_synced(folder: Path) -> StoreError | None:
-    """Make new names in a folder survive a power cut; what the store said against it."""
-    return None if os.name == "nt" else _said(lambda: _sync_folder(folder))
-
-
-def _sync_folder(folder: Path) -> None:
-    with _disk():
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder survive a power cut. Raises StoreError."""
+    with on_disk():
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _said(do: Callable[[], object]) -> StoreError | None:
+    """Do it; what the store said against it."""
+    try:
+        do()
+    except StoreError as error:
+        return error
+    return None
+
+
+def _folder_synced(folder: Path) -> StoreError | None:
+    """Make new names in a folder survive a power cut; what the store said against it."""
+    return None if os.name == "nt" else _said(lambda: sync_folder(folder))

@@ -107,6 +107,7 @@ def create_app(
         hosts=host_names(settings.host, settings.hosts),
         max_body=settings.max_body_bytes,
         streamed=STREAMED,
+        direct={("POST", scans.router.prefix): scans.take},
         counters=service.counters,
     )
     return app

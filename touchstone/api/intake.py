@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from evidence.errors import StoreError, StoreUnavailable, TouchstoneError
 from worker.jobs.model import Job, NewJob
 from worker.jobs.store import JobStore
+from worker.journal import Journal
 from worker.media import MediaStore
-from worker.receiving import Receiving, keep_all
+from worker.receiving import Receiving
 from worker.sweeping import drop_unheld
 
 GROUPS = 2  # on their way to the disk at once: one waits for the database while the other writes files
@@ -41,6 +42,7 @@ class Intake:
 
     def __init__(self, store: JobStore, media: MediaStore) -> None:
         self._store, self._media = store, media
+        self._journal = Journal(media.shelf)
         self._waiting: list[_Wish] = []
         self._under_way = 0
         self._threads = ThreadPoolExecutor(GROUPS, thread_name_prefix="intake")
@@ -50,6 +52,7 @@ class Intake:
         """Wait for what is on its way to the disk, and take nothing more."""
         self._threads.shutdown()
         self._syncing.shutdown()
+        self._journal.close()
 
     async def take(self, new: NewJob, medium: Receiving | None = None) -> tuple[Job, bool]:
         """The job, True beside it when it is new; on disk with its medium when this returns.
@@ -107,7 +110,7 @@ class Intake:
         return [outcomes[number] for number in range(len(group))]
 
     def _keep(self, media: list[Receiving]) -> list[StoreError | None]:
-        return keep_all(media) if len(media) == 1 else keep_all(media, self._syncing.map)
+        return self._journal.keep(media) if len(media) == 1 else self._journal.keep(media, self._syncing.map)
 
     def _submit(self, wanted: Sequence[NewJob]) -> list[_Outcome]:
         if not wanted:

@@ -76,6 +76,7 @@ STATUS: dict[type[TouchstoneError], int] = {
     SetTooLarge: 413,
     Leaks: 409,
 }
+FORESEEN = (TouchstoneError, RequestValidationError, ValidationError, HTTPException)
 _RETRY_SECONDS = 5
 
 
@@ -143,32 +144,27 @@ def problem(
 
 def install(app: FastAPI) -> None:
     """Answer every error of `app` with a problem."""
+    for kind in FORESEEN:
+        app.add_exception_handler(kind, answer)
 
-    def ours(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, TouchstoneError)
-        return of_error(error, path=request.url.path, request_id=_id(request))
 
-    def invalid(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, RequestValidationError | ValidationError)
-        return _invalid(error, request.url.path, _id(request))
-
-    def plain(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, HTTPException)
+def answer(request: Request, error: Exception) -> JSONResponse:
+    """The answer to a request that ended in one of the errors that are `FORESEEN`."""
+    path, request_id = request.url.path, str(request.scope.get("state", {}).get("request_id", ""))
+    if isinstance(error, TouchstoneError):
+        return of_error(error, path=path, request_id=request_id)
+    if isinstance(error, HTTPException):
         codes = {404: "no_such_path", 405: "no_such_method", 400: "bad_request", 413: "request_too_large"}
-        code = codes.get(error.status_code, "http")
         return problem(
             error.status_code,
-            code,
-            f"{request.method} {request.url.path}: {error.detail}",
-            path=request.url.path,
-            request_id=_id(request),
+            codes.get(error.status_code, "http"),
+            f"{request.method} {path}: {error.detail}",
+            path=path,
+            request_id=request_id,
             headers=dict(error.headers or {}),
         )
-
-    app.add_exception_handler(TouchstoneError, ours)
-    app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(ValidationError, invalid)
-    app.add_exception_handler(HTTPException, plain)
+    assert isinstance(error, RequestValidationError | ValidationError)
+    return _invalid(error, path, request_id)
 
 
 def _invalid(error: RequestValidationError | ValidationError, path: str, request_id: str) -> JSONResponse:
@@ -186,7 +182,3 @@ def _invalid(error: RequestValidationError | ValidationError, path: str, request
         request_id=request_id,
         more={"errors": errors, "advice": "/openapi.json says what each field may hold."},
     )
-
-
-def _id(request: Request) -> str:
-    return str(request.scope.get("state", {}).get("request_id", ""))

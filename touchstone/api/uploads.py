@@ -11,13 +11,15 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartParser
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from evidence.errors import LimitExceeded, RequestError, RequestTooLarge
+from touchstone.api.small_forms import boundary_of, disposition_of, plain_parts
 from worker.media import MediaStore
 from worker.receiving import HELD_BYTES, Receiving
 
@@ -87,7 +89,7 @@ async def receive_form(
     rest, small = await _pour(request, reader.feed)
     try:
         if small and not shape.kept:  # neither the disk nor another thread is needed
-            return reader.finish(rest)
+            return reader.whole(rest)
         return await run_in_threadpool(reader.finish, rest)
     except (LimitExceeded, RequestTooLarge):
         await _drain(request)
@@ -145,9 +147,8 @@ def _most_bytes(shape: Shape, media: MediaStore) -> int:
 
 
 def _boundary(request: Request) -> bytes:
-    kind, options = parse_options_header(request.headers.get("content-type", ""))
-    boundary = options.get(b"boundary", b"")
-    if kind != b"multipart/form-data" or not 1 <= len(boundary) <= 200:
+    boundary = boundary_of(request.headers.get("content-type", ""))
+    if boundary is None or not 1 <= len(boundary) <= 200:
         raise RequestError(
             "The request is no multipart form with a boundary.",
             f"Send multipart/form-data with one file named {FILE_FIELD!r}, the medium alone as image/*, "
@@ -190,8 +191,12 @@ class _Reader:
         self._value = bytearray()
         self._receiving: Receiving | None = None
         self._ended = False
-        self._parser = MultipartParser(
-            boundary,
+        self._boundary = boundary
+
+    @cached_property
+    def _parser(self) -> MultipartParser:
+        return MultipartParser(
+            self._boundary,
             {
                 "on_part_begin": self._begin,
                 "on_header_field": lambda data, a, b: self._header_name.extend(data[a:b]),
@@ -203,6 +208,19 @@ class _Reader:
                 "on_end": self._end,
             },
         )
+
+    def whole(self, form: bytes) -> Form:
+        """Read a form that is here from its first byte to its last."""
+        parts = plain_parts(form, self._boundary)
+        if parts is None:
+            return self.finish(form)
+        for disposition, content in parts:
+            self._begin()
+            self._disposition = disposition
+            self._open()
+            self._data(content, 0, len(content))
+            self._close()
+        return self.form
 
     def feed(self, data: bytes) -> None:
         try:
@@ -227,8 +245,8 @@ class _Reader:
         self._header_value.clear()
 
     def _open(self) -> None:
-        _, options = parse_options_header(self._disposition)
-        self._name = options.get(b"name", b"").decode("utf-8", "replace")
+        name, filename = disposition_of(self._disposition)
+        self._name = name.decode("utf-8", "replace")
         most = self._shape.files.get(self._name)
         if most is not None:
             self._files[self._name] += 1
@@ -237,7 +255,7 @@ class _Reader:
                     f"The form has more than {most} {'file' if most == 1 else 'files'} of {self._name!r}.",
                     "Send the others in a request of their own.",
                 )
-            self._filename = _shown(options.get(b"filename", b"").decode("utf-8", "replace"))
+            self._filename = _shown(filename.decode("utf-8", "replace"))
             self._before_file()
             self._receiving = self._opened.enter_context(self._media.receive())
             return

@@ -24,7 +24,8 @@ FORM = {"Content-Type": f"multipart/form-data; boundary={B}"}
 
 
 def files(api: Api) -> list[Path]:
-    return [path for path in api.service.media.folder.rglob("*") if path.is_file()]
+    found = [path for path in api.service.media.folder.rglob("*") if path.is_file()]
+    return [path for path in found if path.parent.name != "journals"]
 
 
 def post(api: Api, body: bytes | Iterator[bytes], **headers: str) -> httpx.Response:
