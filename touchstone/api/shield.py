@@ -105,7 +105,8 @@ class Shield:
                 raise
             await problems.internal(path=scope["path"], request_id=request_id)(scope, receive, dressed)
         finally:
-            route = getattr(scope.get("route"), "path_format", scope["path"] if direct else "other")
+            elsewhere = str(scope["path"]) if direct else "other"
+            route = getattr(scope.get("route"), "path_format", elsewhere)
             self.counters.seen(scope["method"], route, status, time.perf_counter() - started)
 
     def _admit(self, scope: Scope, headers: Headers) -> None:
