@@ -37,6 +37,8 @@ soak: $(DEV)/.ready services snapshots  ## the long runs: 50 000 requests that t
 	$(DEV)/bin/python -m benchmarks.kill_storm --on embedded
 	$(DEV)/bin/python -m benchmarks.kill_storm --on redis
 	$(DEV)/bin/python -m benchmarks.kill_storm --on postgres
+	$(DEV)/bin/python -m benchmarks.log_kills --on sqlite
+	$(DEV)/bin/python -m benchmarks.log_kills --on postgres
 	$(DEV)/bin/python -m benchmarks.outages
 	$(DEV)/bin/python -m benchmarks.poison
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -104,18 +105,24 @@ class TrustStore:
         self, name: str, kind: Kind, data: bytes, *, source: str = "", taken: date | None = None
     ) -> TrustList:
         """Keep a list under a name, in the place of the one that had it. Raises TrustError for no list."""
-        if not _NAME.fullmatch(name):
-            raise TrustError(f"{name!r} is no name for a list.", "Use letters, digits, dots and dashes.")
-        if len(data) > MOST_BYTES:
-            raise TrustError(f"The list has {len(data):,} bytes; {MOST_BYTES:,} are read.", "Split it.")
-        pem = "".join(one.pem for one in certificates_in(data, of="The trust list"))
-        day = taken or datetime.now(UTC).date()
-        sha256 = hashlib.sha256(pem.encode()).hexdigest()
-        added = TrustList(name, kind, pem, sha256, day.isoformat(), source)
-        write_whole(self.folder / f"{name}.pem", pem.encode())
-        row = {key: value for key, value in asdict(added).items() if key != "pem"}
-        self._write([*(one for one in self._rows() if one["name"] != name), row])
-        return added
+        return self._keep([_made(name, kind, data, source, taken)])[0]
+
+    def add_files(
+        self, files: Sequence[Path], kind: Kind, *, taken: date | None = None
+    ) -> tuple[TrustList, ...]:
+        """Keep a list for each file, under the file's name; none at all if one is none.
+
+        Raises TrustError, which names the file.
+        """
+        made: list[TrustList] = []
+        for file in files:
+            try:
+                made.append(_made(file.stem, kind, read_list(file), str(file.resolve()), taken))
+            except TrustError as error:
+                raise TrustError(f"{file}: {error.message}", f"{error.advice} No list was added.") from None
+            if made[-1].name in {one.name for one in made[:-1]}:
+                raise TrustError(f"Two files are called {file.stem}.", "Rename one. No list was added.")
+        return self._keep(made)
 
     def remove(self, name: str) -> None:
         """Trust a list no longer. Raises TrustError when there is none of that name."""
@@ -161,6 +168,14 @@ class TrustStore:
         text = repr(([(one.name, one.kind, one.sha256) for one in self.lists()], sorted(self.revoked())))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
+    def _keep(self, made: Sequence[TrustList]) -> tuple[TrustList, ...]:
+        for one in made:
+            write_whole(self.folder / f"{one.name}.pem", one.pem.encode())
+        rows = [{key: value for key, value in asdict(one).items() if key != "pem"} for one in made]
+        names = {one.name for one in made}
+        self._write([*(row for row in self._rows() if row["name"] not in names), *rows])
+        return tuple(made)
+
     def _read(self, row: dict[str, Any]) -> TrustList:
         path = self.folder / f"{row['name']}.pem"
         try:
@@ -189,6 +204,18 @@ class TrustStore:
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
         write_whole(self.folder / "lists.json", json.dumps({"lists": rows}, indent=1).encode())
+
+
+def _made(name: str, kind: Kind, data: bytes, source: str, taken: date | None) -> TrustList:
+    """A list of the certificates in `data`. Raises TrustError where there are none, or no such name."""
+    if not _NAME.fullmatch(name):
+        raise TrustError(f"{name!r} is no name for a list.", "Use letters, digits, dots and dashes.")
+    if len(data) > MOST_BYTES:
+        raise TrustError(f"The list has {len(data):,} bytes; {MOST_BYTES:,} are read.", "Split it.")
+    pem = "".join(one.pem for one in certificates_in(data, of="The trust list"))
+    day = taken or datetime.now(UTC).date()
+    sha256 = hashlib.sha256(pem.encode()).hexdigest()
+    return TrustList(name, kind, pem, sha256, day.isoformat(), source)
 
 
 def _serial(text: str) -> str:

@@ -226,6 +226,35 @@ def test_an_old_list_is_warned_about_where_it_is_used(touchstone: Touchstone, jp
     assert touchstone("trust", "add", root, "--taken", "yesterday").code == 2
 
 
+def test_a_folder_of_lists_is_added_whole_or_not_at_all(
+    touchstone: Touchstone, root: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "authorities"
+    folder.mkdir()
+    assert touchstone("trust", "add", folder).code == 2  # it holds none
+    for name in ("one.pem", "two.CRT"):
+        (folder / name).write_bytes(root.read_bytes())
+    (folder / "README").write_text("whose these are")
+    assert touchstone("trust", "add", folder, "--name", "all").code == 2
+    bad = folder / "three.cer"
+    bad.write_text("no certificate")
+    ran = touchstone("trust", "add", folder)
+    assert ran.code == 3
+    assert f"{bad}: The trust list holds no certificate." in ran.err
+    assert "No list was added." in ran.err
+    assert "No list: every signer is untrusted." in touchstone("trust", "list").out
+    bad.rename(folder / "one.crt")
+    bad.with_name("one.crt").write_bytes(root.read_bytes())
+    assert "Two files are called one." in touchstone("trust", "add", folder).err
+    (folder / "one.crt").unlink()
+
+    assert touchstone("trust", "add", folder).code == 0
+
+    listed = touchstone("trust", "list").out.splitlines()
+    assert [line.split()[:2] for line in listed] == [["one", "user"], ["two", "user"]]
+    assert listed[0].endswith(str(folder / "one.pem"))
+
+
 def test_what_a_signed_file_declares_decides_and_the_number_stays_that_of_the_pixels(
     touchstone: Touchstone, tmp_path: Path
 ) -> None:

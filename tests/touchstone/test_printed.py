@@ -19,7 +19,9 @@ from PIL import Image
 from evidence.errors import DamagedMedia, UsageError
 from evidence.image import decode_image
 from evidence.verdict import Report, Segment, TimelinePoint
+from provenance.beside import Difference
 from tests.command_line import write_picture
+from touchstone.report.beside import Beside
 from touchstone.report.item import ReportItem
 from touchstone.report.printed import pdf_of
 from worker.scanner import Scanner
@@ -74,6 +76,28 @@ def test_it_is_tagged_and_carries_title_language_and_its_kind(report: Report) ->
     about = read(pdf, "pdfinfo", "-meta")
     assert 'pdfaid:part="3" pdfaid:conformance="A"' in about
     assert "H1" in read(pdf, "pdfinfo", "-struct")
+
+
+def test_what_it_was_made_from_and_what_was_signed_stand_beside_it_and_the_change_is_framed(
+    report: Report, tmp_path: Path
+) -> None:
+    grey = np.full((64, 96, 3), 128, np.uint8)
+    changed = Beside("signed", "A <cat>", grey, Difference(0.25, (0.25, 0.25, 0.75, 0.75)))
+    other = Beside("parent", "dog.png", np.full((40, 96, 3), 60, np.uint8), None)
+
+    pdf = pdf_of(ReportItem(report, grey, beside=(other, changed)))
+
+    words = " ".join(read(pdf, "pdftotext", "-layout").split())
+    for said in (
+        "Made from", "dog.png, as the manifest holds it", "Changed after it was signed",
+        "A <cat>, when it was signed", "This file, framed where they differ",
+        "They differ in 25 % of the picture", "The two have different shapes",
+    ):  # fmt: skip
+        assert said in words
+    subprocess.run(["pdfimages", "-j", "-", str(tmp_path / "picture")], input=pdf, check=True)
+    drawn = [cv2.imread(str(path)) for path in tmp_path.iterdir()]
+    assert sum(picture.shape == (64, 96, 3) and picture[16, 24:72].mean() > 180 for picture in drawn) == 1
+    assert "Made from" not in read(pdf_of(ReportItem(report, grey)), "pdftotext")
 
 
 def test_the_heat_map_is_drawn_into_the_picture(report: Report, tmp_path: Path) -> None:

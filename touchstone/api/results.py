@@ -6,6 +6,7 @@ import csv
 import io
 import logging
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ from fastapi.responses import HTMLResponse
 
 from evidence.errors import NotThere
 from evidence.verdict import Report
+from provenance.signing import Statement, scan_data, sign_file
 from provenance.transparency.entries import PROOF
 from provenance.transparency.errors import LogError
 from touchstone.api import views
-from touchstone.api.access import Reading
+from touchstone.api.access import Reading, Signing
 from touchstone.api.beside import PREVIEW, beside_of, decoded
 from touchstone.api.files import Sent
 from touchstone.api.origin_schemas import LogProof
+from touchstone.api.origins import SwitchedOff
 from touchstone.api.schemas import FramePoint, Frames, KnownMedium, Sha256
 from touchstone.api.service import Desk
 from touchstone.report.html import HtmlOptions, HtmlWriter
@@ -29,6 +32,7 @@ from touchstone.report.item import ReportItem
 from touchstone.report.jsonl import document_of
 from touchstone.report.parquet import frames_parquet as table_of_frames
 from touchstone.report.printed import pdf_of
+from worker.signing import signing_key
 
 log = logging.getLogger("touchstone.api")
 router = APIRouter(prefix="/v1", tags=["results"])
@@ -130,6 +134,37 @@ def report_json(desk: Reading, scan: str) -> Response:
     """The report as a document: `touchstone.scan/1`, as the command line writes it, with its proof."""
     text = document_of(_carrying(desk, _report(desk, scan)))
     return Response(text, media_type="application/json", headers=_saved(f"{scan}.json"))
+
+
+@router.post(
+    "/scans/{scan}/report.signed.zip",
+    response_class=Response,
+    responses=_file("Report and signature.", "application/zip"),
+)
+def report_signed(desk: Signing, scan: str) -> Response:
+    """The report as a document, with its proof, and Content Credentials about it by the service's key.
+
+    Two files in a ZIP: the bytes that are signed, and the signature as NAME.c2pa, which `touchstone verify`
+    and other tools of C2PA read. Only where the operator switched signing on, for keys of the scope `sign`.
+    """
+    if not desk.service.settings.signing:
+        raise SwitchedOff(
+            "This service does not sign.",
+            "TOUCHSTONE_SIGNING=true switches it on; `touchstone sign REPORT --as report` signs a report.",
+        )
+    report = _carrying(desk, _report(desk, scan))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{scan}.json"
+        path.write_text(document_of(report), encoding="utf-8")
+        signed = path.with_name(f"{path.name}.c2pa")
+        statement = Statement("report", path.name, found=(scan_data(report.to_dict()),))
+        sign_file(path, signed, statement, signing_key(desk.service.settings))
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for one in (path, signed):
+                archive.write(one, one.name)
+    log.info("%s had the report of scan %s signed", desk.tenant, scan)
+    return Response(packed.getvalue(), media_type="application/zip", headers=_saved(f"{scan}.signed.zip"))
 
 
 @router.get("/scans/{scan}/proof.json")

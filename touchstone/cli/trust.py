@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 group = typer.Typer(no_args_is_help=True)
 
 TIMEOUT_SECONDS = 30.0
+SUFFIXES = (".pem", ".crt", ".cer")
 
 
 def register(app: typer.Typer) -> None:
@@ -81,7 +82,9 @@ def refresh(
 
 @group.command()
 def add(
-    file: Annotated[Path, typer.Argument(help="Certificates in PEM: authorities, or signers themselves.")],
+    file: Annotated[
+        Path, typer.Argument(help="Certificates in PEM: authorities, or signers themselves; or a folder.")
+    ],
     name: Annotated[str, typer.Option(help="What the list is called. Default: the file's name.")] = "",
     kind: Annotated[
         Literal["user", "official", "interim", "tsa"],
@@ -89,13 +92,20 @@ def add(
     ] = "user",
     day: Annotated[str, typer.Option("--taken", metavar="YYYY-MM-DD", help="Its day, if not today.")] = "",
 ) -> None:
-    """Trust the signers of a list. Example: `touchstone trust add newsroom.pem`"""
+    """Trust the signers of a list, or of each list in a folder (.pem, .crt, .cer): of all or of none.
+
+    Examples: `touchstone trust add newsroom.pem` · `touchstone trust add authorities/`
+    """
     from provenance.trust import read_list
 
-    added = _store().add(
-        name or file.stem, kind, read_list(file), source=str(file.resolve()), taken=_day(day)
-    )
-    print(f"{added.name}: {added.pem.count('BEGIN CERTIFICATE')} certificates, sha256 {added.sha256}")
+    store, taken = _store(), _day(day)
+    if file.is_dir():
+        added = store.add_files(_lists_in(file, name), kind, taken=taken)
+    else:
+        data = read_list(file)
+        added = (store.add(name or file.stem, kind, data, source=str(file.resolve()), taken=taken),)
+    for one in added:
+        print(f"{one.name}: {one.pem.count('BEGIN CERTIFICATE')} certificates, sha256 {one.sha256}")
 
 
 @group.command()
@@ -119,6 +129,18 @@ def revoke(
     """
     _store().revoke(serial, reason)
     print(f"{serial} is revoked.")
+
+
+def _lists_in(folder: Path, name: str) -> list[Path]:
+    """The files of a folder that hold certificates by their names. Raises UsageError where there are none."""
+    if name:
+        raise UsageError("--name is for one file.", "The lists of a folder are called as its files are.")
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    if not files:
+        raise UsageError(
+            f"The folder {folder} holds no list.", f"Its files would end in {', '.join(SUFFIXES)}."
+        )
+    return files
 
 
 def _store() -> TrustStore:

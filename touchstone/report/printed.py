@@ -22,9 +22,12 @@ from PIL import ImageFile
 
 from evidence.errors import OutputError, UsageError
 from evidence.medium import Pixels
+from evidence.thumbnails import shrunk
 from evidence.verdict import SCHEMA, Region, Report
+from provenance.beside import THUMBNAIL_PX
 from touchstone.report import figures
 from touchstone.report.article import FOLDER, article, environment
+from touchstone.report.beside import Pair
 from touchstone.report.item import ReportItem
 from touchstone.report.sink import unwritable
 from worker.pictures import coarse, heat_png
@@ -33,6 +36,7 @@ _PARTS = FOLDER / "pdf"
 _TONES = {"fake": "#b3123d", "uncertain": "#8a5a00", "real": "#0b6b4f"}
 # Its layout engine is one for the process; reports that are asked for together are drawn one by one.
 _LOCK = threading.Lock()
+_LINES = (((0, 0, 0), 2), ((255, 255, 255), 1))  # colours, and how often as thick as the inner one
 _LONGEST_NAME = 48  # letters, of up to four bytes
 
 
@@ -91,12 +95,31 @@ def pdf_of(item: ReportItem, made_at: datetime | None = None) -> bytes:
             heat=item.heat is not None,
             worst=figures.worst_frames(report.timeline) if report.timeline else (),
             left_out=False,
+            pairs=_pairs(item),
             taken_over=item.taken_over,
             **(article(report) | {"carried": ""}),  # from paper nobody reads a proof back
         )
     )
     with _LOCK:
         return _drawn(text)
+
+
+def _pairs(item: ReportItem) -> list[Pair]:
+    """The pictures of the manifest, each beside the file's own with a frame drawn where they differ."""
+    pairs = []
+    for one in item.beside:
+        own = None if item.preview is None else shrunk(item.preview, THUMBNAIL_PX).copy()
+        if own is not None and one.differs is not None and one.differs.box is not None:
+            height, width = own.shape[:2]
+            left, top, right, bottom = one.differs.box
+            corner, other = (
+                (round(left * width), round(top * height)),
+                (round(right * width), round(bottom * height)),
+            )
+            _frame(own, corner, other)
+        shown = "" if own is None else figures.preview_uri(own)
+        pairs.append(Pair(one.kind, one.title, figures.preview_uri(one.pixels), shown, one.differs))
+    return pairs
 
 
 def _weasyprint() -> Any:
@@ -157,9 +180,8 @@ def _mark(picture: Pixels, region: Region, report: Report, number: str) -> None:
     left, top, right, bottom = region.box
     corner = (round(left * across), round(top * down))
     other = (round(right * across) - 1, round(bottom * down) - 1)
-    thick = max(1, max(width, height) // 300)
-    for colour, line in (((0, 0, 0), 2 * thick), ((255, 255, 255), thick)):
-        cv2.rectangle(picture, corner, other, colour, line)
+    thick = _frame(picture, corner, other)
+    for colour, line in _LINES:
         cv2.putText(
             picture,
             number,
@@ -167,5 +189,13 @@ def _mark(picture: Pixels, region: Region, report: Report, number: str) -> None:
             cv2.FONT_HERSHEY_SIMPLEX,
             0.4 * thick,
             colour,
-            line,
+            line * thick,
         )
+
+
+def _frame(picture: Pixels, corner: tuple[int, int], other: tuple[int, int]) -> int:
+    """Draw a rectangle that is seen on any ground; how thick its inner line is."""
+    thick = int(max(1, max(picture.shape[:2]) // 300))
+    for colour, line in _LINES:
+        cv2.rectangle(picture, corner, other, colour, line * thick)
+    return thick

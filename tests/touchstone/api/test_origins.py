@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
+import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from provenance.perceptual import fingerprint
 from provenance.registry import EVERYBODY, Entry
 from provenance.signers import development_key
 from provenance.signing import Statement, sign_file
+from provenance.transparency.proofs import check
 from tests.api_service import Api, problem
 from tests.conftest import MakePhoto
 from tests.touchstone.api.conftest import StartApi
@@ -113,8 +117,10 @@ def test_what_was_switched_off_is_refused_and_a_key_without_the_scope_too(
     api = start(registry=False)
     problem(post(api, "trace", photo), 403, "switched_off")
     problem(post(api, "sign", photo), 403, "switched_off")
+    problem(api.http.post("/v1/scans/any/report.signed.zip"), 403, "switched_off")
     with client(api, "red", "read", "write") as writer:
         problem(post(api, "sign", photo, writer), 403, "scope_missing")
+        problem(writer.post("/v1/scans/any/report.signed.zip"), 403, "scope_missing")
 
 
 def test_a_service_that_signs_says_what_was_asked_and_never_that_a_camera_took_it(
@@ -144,6 +150,29 @@ def test_a_service_that_signs_says_what_was_asked_and_never_that_a_camera_took_i
     assert sidecar.headers["content-type"] == "application/c2pa"
     assert sidecar.headers["content-disposition"].endswith("photo.bmp.c2pa")
     assert kept(api) == []
+
+
+def test_a_report_is_signed_by_the_service_and_holds_with_its_sidecar_until_a_byte_is_changed(
+    start: StartApi, tmp_path: Path
+) -> None:
+    api = start(signing=True)
+    scan = f"/v1/scans/{api.upload().json()['id']}"
+    api.work()
+
+    made = api.http.post(f"{scan}/report.signed.zip")
+
+    assert made.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(made.content)) as archive:
+        report, sidecar = archive.namelist()
+        archive.extractall(tmp_path)
+    assert sidecar == f"{report}.c2pa"
+    said = json.loads((tmp_path / report).read_text())
+    assert check(said["provenance"]["log"], api.service.logbook.key()).entry["verdict"] == said["verdict"]
+    found = post(api, "verify", tmp_path / report, sidecar=tmp_path / sidecar).json()["credentials"]
+    assert (found["state"], found["place"]) == ("untrusted", "sidecar")
+    (tmp_path / report).write_text((tmp_path / report).read_text().replace(said["verdict"], "real"))
+    broken = post(api, "verify", tmp_path / report, sidecar=tmp_path / sidecar).json()["credentials"]
+    assert broken["state"] == "invalid"
 
 
 def test_hostile_bytes_are_findings_and_errors_never_faults(start: StartApi, signed: Path) -> None:
