@@ -48,6 +48,7 @@ def write_layouts(folder: Path, rows: Sequence[Row], layouts: Iterable[str]) -> 
 def placed(path: Path, to: Path) -> None:
     """A file at a second place, sharing the first one's bytes where the disk allows that."""
     to.parent.mkdir(parents=True, exist_ok=True)
+    to.unlink(missing_ok=True)
     try:
         os.link(path, to)
     except OSError:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import cv2
 import onnx
 import pytest
 
+from detector.readers import read
 from tests import tiny_detector
 from tests.command_line import Touchstone
 
@@ -127,3 +129,43 @@ def test_a_folder_that_cannot_be_is_said(touchstone: Touchstone, test_set: Path,
     assert ran.code == 3
     assert "cannot be written" in ran.err
     assert ran.err.count("\n") == 1
+
+
+def test_what_the_first_detector_missed_is_gathered_with_its_twins_to_be_trained_on(
+    touchstone: Touchstone, test_set: Path, tmp_path: Path
+) -> None:
+    manifest = test_set / "manifest.jsonl"
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    for row in rows:
+        if row["label"] == "fake":
+            row |= {"twin_of": f"real/{row['group'][1:]}.png", "split": "test"}
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    hard = tmp_path / "hard-squares"
+    asked = ("testset", "score", test_set, "--model", "colour", "--out", tmp_path / "scores", "--hard", hard)
+
+    ran = touchstone(*asked)
+
+    assert ran.code == 0
+    assert "2 hard pairs of colour@1 in" in ran.out
+    assert "2 forgeries not called fake, 0 beside a real that was" in ran.out
+    found = read(hard)
+    assert Counter(entry.label for entry in found) == {"real": 2, "fake": 2}
+    fakes = [entry for entry in found if entry.label == "fake"]
+    assert {entry.family for entry in fakes} == {"hard-squares"}
+    assert {entry.split for entry in found} == {""}
+    for entry in fakes:
+        assert entry.path.read_bytes() == (test_set / entry.key).read_bytes()
+        assert entry.twin_of in {one.key for one in found}
+    assert touchstone(*asked).code == 0
+    assert read(hard) == found
+
+
+def test_hard_items_go_into_no_folder_that_holds_something_else(
+    touchstone: Touchstone, test_set: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "mine.txt").write_text("mine")
+    ran = touchstone("testset", "score", test_set, "--out", tmp_path / "scores", "--hard", other)
+    assert ran.code == 2
+    assert "holds something else" in ran.err

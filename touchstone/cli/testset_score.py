@@ -18,6 +18,7 @@ from touchstone.cli.skipped import Skipped
 
 if TYPE_CHECKING:
     from detector.compare import Comparison, Line
+    from testsets.hard import Hard
 
 
 def register(group: typer.Typer) -> None:
@@ -33,6 +34,12 @@ def score(
         typer.Option(metavar="NAME|FILE.onnx", help="A detector, once for each; else the default alone."),
     ] = None,
     split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
+    hard: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Gather what the first detector missed, with its twins, to train on."
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="The comparison as one JSON object.")] = False,
 ) -> None:
     """Score detectors on a test set: a card for each, and a page that sets them side by side.
@@ -46,6 +53,7 @@ def score(
     from detector.compare import Judged, compare
     from detector.evaluate import tabulate
     from detector.readers import read
+    from testsets.hard import gather
     from touchstone.cli.measuring import opened_detector
     from touchstone.report.card import write_card
     from touchstone.report.comparison import comparison_json, write_comparison
@@ -82,6 +90,10 @@ def score(
         facts = {**about, "model": label, "sha256": sums[label], "delivery": "", "left_out": skipped.count}
         found = tabulate(scored, detector.calibration)
         write_card(out / f"{file}.html", found, scored, detector.calibration, facts)
+    gathered = ""
+    if hard is not None:
+        label, first = next(iter(judged.items()))
+        gathered = _told(gather(first.scored, first.calibration, hard), label, hard)
     found_all = compare(judged)
     facts = {**about, "detectors": sums, "left_out": skipped.count}
     write_comparison(out / "score.html", found_all, entries, facts)
@@ -90,9 +102,19 @@ def score(
     else:
         _show(found_all)
         print(f"{out / 'score.html'} shows them side by side.")
+        if gathered:
+            print(gathered)
         if skipped.count:
             print(skipped)
     raise typer.Exit(skipped.exit_code)
+
+
+def _told(found: Hard, label: str, folder: Path) -> str:
+    return (
+        f"{found.pairs} hard pairs of {label} in {folder}: {found.missed} forgeries not called fake, "
+        f"{found.alarms} beside a real that was. To learn from them: touchstone train detector --add "
+        f"{folder} --start RUN --data TWINS --to MODELS --out NEW_RUN"
+    )
 
 
 def _tick(progress: Progress, task: TaskID, done: int) -> None:
