@@ -1,9 +1,8 @@
-"""Baselines beside our detector, on the same twins: `python -m benchmarks.baselines --minutes 5`.
+"""The baselines of the proof as detectors of a third party: `python -m benchmarks.baselines`.
 
-Each detector of `detector/baselines.py` is trained for so many minutes by our loop, written as the ONNX file
-of a third party with its TOML (these are not shipped), given thresholds on the split "cal" as ours has, and
-measured on "test" along the path that `touchstone scan` runs. Ours and the short-cut classifiers of
-`touchstone lint` stand beside them. What is done is kept: the same command goes on.
+Each detector of `detector/baselines.py` is trained as `benchmarks/proof.py` trains it, unless that was done,
+and written as an ONNX file with its TOML, thresholds from the split "cal" in it: to be set beside ours by
+`touchstone testset score` or attacked. They are not shipped.
 """
 
 from __future__ import annotations
@@ -12,106 +11,60 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
-from detector.baselines import BASELINES, load_baseline, training_of
+from benchmarks.trials import CROPS, VERSION, Trial, train
+from detector.baselines import BASELINES
 from detector.calibrate import Sample, calibrate
-from detector.corrupt import Step
-from detector.evaluate import tabulate
-from detector.lint import lint
+from detector.contenders import load_contender
 from detector.readers import Entry, read
-from detector.robustness import chosen
 from detector.scoring import Scored, Scorer
 from detector.thresholds import Calibration
-from detector.train import WEIGHTS, train_detector
+from detector.train import WEIGHTS
 from evidence.errors import DataError, TouchstoneError
 from exports.registry import ModelEntry
 from exports.runtime import open_detector
 from exports.to_onnx import Identity, export_detector
-from generators.systems.reconstruction import HELD_OUT_FAMILIES
-from generators.training.checkpoint import CHECKPOINT, RECORD, write_text
+from generators.training.checkpoint import write_text
 from worker.scan import judge_picture
-from worker.scanner import calibration_of, find_detector
 from worker.settings import load_settings
-
-VERSION = "0.1.0"
-_HEADINGS = (
-    *("", "delivery", "AUC", "95 % interval", "mean", "worst family", "TPR at 1 %", "real ok", "fake ok"),
-)
-DELIVERIES: dict[str, tuple[Step, ...]] = {
-    "as delivered": (),
-    "JPEG 75": (Step("jpeg", {"quality": 75}),),
-    "resized to 0.5": (Step("resize", {"factor": 0.5, "kernel": "area"}),),
-}
-
-
-@dataclass(frozen=True)
-class Line:
-    """One detector under one delivery; `worst` is the AUC of its worst family and that family's name."""
-
-    detector: str
-    delivery: str
-    pictures: int
-    auc: float
-    auc_interval: tuple[float, float]
-    mean_auc: float
-    worst: tuple[float, str]
-    tpr_at_1_percent: float
-    real_accuracy: float
-    fake_accuracy: float
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train, export and measure what is missing; returns the exit code."""
+    """Train, export and calibrate what is missing; returns the exit code."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="holds twins/")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="holds twins/, and proof/ with runs")
     parser.add_argument("--out", type=Path, default=Path("runs/baselines"))
-    parser.add_argument("--minutes", type=float, default=5.0, help="of training, for each")
-    parser.add_argument("--share", type=float, default=1.0, help="of the groups of the test twins")
+    parser.add_argument("--crops", type=int, default=CROPS, help="that each is trained on")
     parser.add_argument("--only", nargs="*", choices=list(BASELINES), default=list(BASELINES))
-    parser.add_argument("--train-only", action="store_true", help="measure nothing")
     options = parser.parse_args(arguments)
     try:
-        models = [_made(name, options) for name in options.only]
-        if not options.train_only:
-            _measure(models, options)
+        for name in options.only:
+            made = _made(Trial(name, name), options)
+            _say(f"{made.label} is {made.path}.")
     except TouchstoneError as error:
-        Console(stderr=True).print(f"{error}", markup=False)
+        _say(f"{error}")
         return 1
     return 0
 
 
-def _made(name: str, options: argparse.Namespace) -> ModelEntry:
+def _made(trial: Trial, options: argparse.Namespace) -> ModelEntry:
     """The baseline as an ONNX file with its TOML, trained and calibrated if it is not there."""
-    folder, twins = options.out / name, options.runs / "twins"
+    twins, runs, name = options.runs / "twins", options.runs / "proof", trial.name
     beside = options.out / f"{name}.toml"
-    if beside.is_file():
-        return ModelEntry.from_toml(beside)
-    if not (folder / RECORD).is_file():
-        record = train_detector(
-            twins,
-            folder,
-            config=training_of(name, left_out=HELD_OUT_FAMILIES),
-            budget_minutes=options.minutes,
-            resume=(folder / CHECKPOINT).is_file(),
-            workers=0,
-        )
-        _say(f"{name}: {record.crops_seen} crops in {record.seconds:.0f} s, AUC of crops {record.auc:.4f}")
-    identity = Identity(f"baseline-{name}", VERSION, task="A baseline rebuilt from a published idea.")
-    net = load_baseline(folder / WEIGHTS)
-    export_detector(net, options.out / f"{name}.onnx", identity, len(net.config.families))
-    write_text(beside, toml_of(name))
-    entry = ModelEntry.from_toml(beside)
-    calibration = _calibrated(entry, read(twins, split="cal"))
-    write_text(beside, toml_of(name, calibration))
+    if not beside.is_file():
+        train(trial, twins=twins, runs=runs, crops=options.crops)
+        options.out.mkdir(parents=True, exist_ok=True)
+        identity = Identity(f"baseline-{name}", VERSION, task="A baseline rebuilt from a published idea.")
+        net = load_contender(trial.folder(runs) / WEIGHTS)
+        export_detector(net, options.out / f"{name}.onnx", identity, len(net.config.families))
+        write_text(beside, toml_of(name))
+        write_text(beside, toml_of(name, _calibrated(ModelEntry.from_toml(beside), read(twins, split="cal"))))
     return ModelEntry.from_toml(beside)
 
 
@@ -130,7 +83,7 @@ def toml_of(name: str, calibration: Calibration | None = None) -> str:
 
 def _calibrated(entry: ModelEntry, entries: list[Entry]) -> Calibration | None:
     """Its reading at 1 % false alarms on these pictures; None when it ranks them no better than chance."""
-    scored = list(_scores(entry, Calibration(), entries, (), f"{entry.name}: calibrating"))
+    scored = list(_scores(entry, entries))
     try:
         return calibrate(
             Sample(
@@ -146,82 +99,16 @@ def _calibrated(entry: ModelEntry, entries: list[Entry]) -> Calibration | None:
         return None
 
 
-def _scores(
-    entry: ModelEntry, calibration: Calibration, entries: list[Entry], chain: tuple[Step, ...], what: str
-) -> Iterable[Scored]:
-    settings = load_settings()
+def _scores(entry: ModelEntry, entries: list[Entry]) -> Iterable[Scored]:
+    settings, reading = load_settings(), Calibration()
     session = open_detector(entry, threads=1)
     scorer = Scorer(
         lambda pixels: judge_picture(
-            pixels, session.run, tiles=settings.tiles_per_image, part_margin=calibration.part_margin
+            pixels, session.run, tiles=settings.tiles_per_image, part_margin=reading.part_margin
         ),
-        calibration,
+        reading,
     )
-    pictures = track(entries, description=what, console=Console(stderr=True), transient=True)
-    return scorer.score(pictures, delivered=chain)
-
-
-def _measure(models: list[ModelEntry], options: argparse.Namespace) -> None:
-    """Every detector on the test twins under every delivery, beside the short-cut classifiers."""
-    entries = chosen(read(options.runs / "twins", split="test"), options.share)
-    lines = []
-    for entry in (find_detector(load_settings()), *models):
-        calibration = calibration_of(entry)
-        for name, chain in DELIVERIES.items():
-            scored = list(_scores(entry, calibration, entries, chain, f"{entry.name}: {name}"))
-            found = tabulate(scored, calibration, draws=200)
-            lines.append(
-                Line(
-                    detector=entry.name,
-                    delivery=name,
-                    pictures=len(scored),
-                    auc=found.pooled.auc,
-                    auc_interval=found.pooled.auc_interval,
-                    mean_auc=found.mean_auc,
-                    worst=(found.rows[0].auc, found.rows[0].name),
-                    tpr_at_1_percent=found.pooled.tpr_at_1_percent,
-                    real_accuracy=found.pooled.real_accuracy,
-                    fake_accuracy=found.pooled.fake_accuracy,
-                )
-            )
-    probes = [asdict(probe) for probe in lint(entries).probes]
-    whole: dict[str, Any] = {"minutes": options.minutes, "share": options.share}
-    whole |= {"lines": [asdict(line) for line in lines], "short_cuts": probes}
-    write_text(options.out / "baselines.json", json.dumps(whole, indent=2) + "\n")
-    _show(lines, probes)
-
-
-def _show(lines: list[Line], probes: list[dict[str, Any]]) -> None:
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    table = Table(title="The same twins, the same path")
-    for heading in (
-        "",
-        "delivery",
-        "AUC",
-        "95 % interval",
-        "mean",
-        "worst family",
-        "TPR at 1 %",
-        "real ok",
-        "fake ok",
-    ):
-        table.add_column(heading)
-    for line in lines:
-        low, high = line.auc_interval
-        table.add_row(
-            line.detector,
-            line.delivery,
-            f"{line.auc:.4f}",
-            f"{low:.4f}-{high:.4f}",
-            f"{line.mean_auc:.4f}",
-            f"{line.worst[0]:.4f} {line.worst[1]}",
-            f"{line.tpr_at_1_percent:.2%}",
-            f"{line.real_accuracy:.2%}",
-            f"{line.fake_accuracy:.2%}",
-        )
-    console.print(table)
-    for probe in probes:
-        console.print(f"short cut {probe['name']}: AUC {probe['auc']:.4f}", markup=False)
+    return scorer.score(track(entries, entry.name, console=Console(stderr=True), transient=True))
 
 
 def _say(text: str) -> None:

@@ -25,12 +25,10 @@ from torch.nn import functional as F
 from detector.backbone import BackboneConfig, conv
 from detector.corrupt import CorruptionConfig
 from detector.model import DetectorConfig, FakeDetector
-from detector.pairs import PairConfig
 from detector.stems import Stem
-from detector.train import TrainConfig
 
 _TRUNK = BackboneConfig(channels=(20, 48, 64), dilations=(1,))
-_BLUR_AND_JPEG = CorruptionConfig(
+BLUR_AND_JPEG = CorruptionConfig(
     lengths=(0.35, 0.4, 0.25), recompressed=0.0, weights=(("blur", 1.0), ("jpeg", 1.0))
 )
 
@@ -47,16 +45,6 @@ class BaselineConfig(DetectorConfig):
 
     def expert(self, inputs: int, trunk: BackboneConfig) -> nn.Module:
         return PatchTrunk(inputs, trunk) if self.patches else super().expert(inputs, trunk)
-
-
-def training_of(name: str, *, left_out: tuple[str, ...] = (), crops: int = 4_000_000) -> TrainConfig:
-    """How a baseline of `BASELINES` is trained: as ours is, but for what is its idea."""
-    corruption = _BLUR_AND_JPEG if name == "cnn" else CorruptionConfig()
-    # Few minutes are few crops: degradations ramp up and averages forget within them.
-    pairs = PairConfig(corruption=corruption, left_out=left_out, ramp_crops=20_000, cache_bytes=1024**3)
-    return TrainConfig(
-        model=BASELINES[name], pairs=pairs, total_crops=crops, warm_up_crops=5_000, half_life_crops=5_000.0
-    )
 
 
 def load_baseline(path: Path) -> FakeDetector:

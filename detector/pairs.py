@@ -28,6 +28,7 @@ from detector.entries import NO_GENERATOR
 from detector.losses import UNNAMED
 from detector.readers import Entry, read
 from detector.tiles import CELL
+from detector.treatments import draw_writing
 from evidence.errors import DataError
 from evidence.image import decode_image
 from evidence.medium import Pixels
@@ -53,6 +54,9 @@ class PairConfig:
     blended: float = 0.1  # twins mixed with up to 40 % of the real picture
     on_grid: float = 0.6  # crops that keep the grid of the last JPEG
     left_out: tuple[str, ...] = ()  # families that training never sees
+    left_out_treatments: tuple[str, ...] = ()  # hard reals that it never sees, nor their twins
+    aligned: bool = True  # else the real side is a stranger, and each side is degraded by its own draw
+    formats_alike: bool = True  # else only reals are saved as JPEG once more, as where fakes come lossless
     favoured: str = ""  # a source that `favoured_share` of the pairs are drawn from
     favoured_share: float = 0.3
     cache_bytes: int = 5 * 1024**3  # of decoded pictures, in each worker
@@ -81,7 +85,8 @@ class Pairs(IterableDataset[PairBatch]):
         self.seed = seed
         self.first_step = first_step
         entries = read(folder)
-        self.twins = _pair_up(entries, split, config.left_out)
+        untreated = [entry for entry in entries if entry.treatment not in config.left_out_treatments]
+        self.twins = _pair_up(untreated, split, config.left_out)
         self.families = _families(entries, config.left_out)
         self._sources = _stratify(list(self.twins))
         self._cache: dict[Path, Pixels] = {}
@@ -126,8 +131,7 @@ class Pairs(IterableDataset[PairBatch]):
         mask = np.full(fake.shape[:2], 255, np.uint8) if twin.mask is None else self._mask(twin.mask)
         plain = rng.random() >= ripe
         chain = () if plain else draw_chain(rng, self.config.corruption)
-        side = int(np.ceil((self.config.crop + _SLACK) / scale_of(chain)))
-        window = _window(rng, mask, side)
+        window = _window(rng, mask, self._side(chain))
         real, fake, mask = real[window], fake[window], mask[window]
         family = self.families.index(twin.family) if twin.family in self.families else UNNAMED
         if not plain and twin.mask is None and rng.random() < self.config.partial:
@@ -137,22 +141,45 @@ class Pairs(IterableDataset[PairBatch]):
         elif not plain and twin.kind not in _OTHER_CONTENT and rng.random() < self.config.blended:
             family = UNNAMED
             fake = _mix(real, fake, np.float32(rng.uniform(0.6, 0.95)))
-        real, fake, cells = self._deliver(rng, chain, real, fake, mask)
+        if self.config.aligned:
+            (real, fake), cells = self._deliver(rng, chain, (self._published(rng, real), fake), mask)
+        else:
+            (fake,), cells = self._deliver(rng, chain, (fake,), mask)
+            real = self._stranger(rng, plain=plain)
         return real, fake, cells, family if cells.mean() >= NAMED else UNNAMED
 
     def _deliver(
-        self, rng: Rng, chain: Sequence[Step], real: Pixels, fake: Pixels, mask: Pixels
-    ) -> tuple[Pixels, Pixels, Cells]:
-        """Both sides through the same degradations, then the same crop and turn."""
+        self, rng: Rng, chain: Sequence[Step], pictures: Sequence[Pixels], mask: Pixels
+    ) -> tuple[list[Pixels], Cells]:
+        """All pictures and their mask through the same degradations, then the same crop and turn."""
         size = self.config.crop
-        sides = [_at_least(side, size) for side in (apply(real, chain), apply(fake, chain))]
+        sides = [_at_least(apply(picture, chain), size) for picture in pictures]
         sides.append(_at_least(apply_mask(mask, chain), size))
         on_grid = bool(rng.random() < self.config.on_grid)
-        y, x = (_offset(rng, length - size, on_grid) for length in sides[2].shape)
+        y, x = (_offset(rng, length - size, on_grid) for length in sides[-1].shape)
         turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
-        real, fake, mask = (_turn(side[y : y + size, x : x + size], turns, mirrored) for side in sides)
+        *turned, mask = (_turn(side[y : y + size, x : x + size], turns, mirrored) for side in sides)
         cells = cv2.resize(mask, (size // CELL, size // CELL), interpolation=cv2.INTER_AREA)
-        return real, fake, cells.astype(np.float32) / np.float32(255)
+        return turned, cells.astype(np.float32) / np.float32(255)
+
+    def _stranger(self, rng: Rng, *, plain: bool) -> Pixels:
+        """A crop of a real picture that has nothing to do with the fake beside it."""
+        real = self._picture(self.twins[_draw(rng, self._sources)].path)
+        chain = () if plain else draw_chain(rng, self.config.corruption)
+        window = _window(rng, np.full(real.shape[:2], 255, np.uint8), self._side(chain))
+        real = self._published(rng, real[window])
+        return self._deliver(rng, chain, (real,), np.zeros(real.shape[:2], np.uint8))[0][0]
+
+    def _published(self, rng: Rng, real: Pixels) -> Pixels:
+        """The real side as it was published: like its twin, or as JPEG where twins are lossless."""
+        if self.config.formats_alike:
+            return real
+        quality, sampling = draw_writing(rng)
+        return apply(real, [Step("jpeg", {"quality": quality, "sampling": sampling})])
+
+    def _side(self, chain: Sequence[Step]) -> int:
+        """Of the square that a chain needs to end in a crop, in pixels."""
+        return int(np.ceil((self.config.crop + _SLACK) / scale_of(chain)))
 
     def _picture(self, path: Path) -> Pixels:
         held = self._cache.get(path)

@@ -151,10 +151,8 @@ class _Run:
         self.data_sha256 = {MANIFEST: sha256_file(manifest)}
         if start is not None:
             self.data_sha256["start"] = sha256_file(start / WEIGHTS)
-        settled = json.loads(
-            json.dumps({"config": asdict(config), "seed": seed, "data_sha256": self.data_sha256})
-        )
-        going_on = checkpoint.begin(out, settled, resume=resume)
+        settled = {"config": _plain(config), "seed": seed, "data_sha256": self.data_sha256}
+        going_on = checkpoint.begin(out, settled, resume=resume, defaults={"config": _plain(TrainConfig())})
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(seed)
         families = Pairs(twins, config.pairs, seed=seed).families
@@ -172,8 +170,9 @@ class _Run:
             with checkpoint.fitting(out):
                 self._restore()
         self.pairs = Pairs(twins, config.pairs, seed=seed, first_step=self.steps)
-        clean = replace(config.pairs, corruption=NONE, partial=0.0, blended=0.0)
-        ripe = replace(config.pairs, ramp_crops=0)
+        known = replace(config.pairs, left_out_treatments=(), aligned=True, formats_alike=True)
+        clean = replace(known, corruption=NONE, partial=0.0, blended=0.0)
+        ripe = replace(known, ramp_crops=0)
         self.as_delivered = Pairs(twins, clean, seed=seed + 1, split="cal")
         self.degraded = Pairs(twins, ripe, seed=seed + 1, split="cal")
         self.log = Log(out / checkpoint.LOG, from_step=self.steps)
@@ -345,3 +344,7 @@ def _groups(model: FakeDetector, weight_decay: float) -> list[dict[str, Any]]:
     matrices = [weight for weight in model.parameters() if weight.ndim > 1]
     vectors = [weight for weight in model.parameters() if weight.ndim == 1]
     return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+
+
+def _plain(config: TrainConfig) -> Any:
+    return json.loads(json.dumps(asdict(config)))

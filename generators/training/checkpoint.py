@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -38,9 +38,12 @@ def configuration(model: AdversarialModel, *, seed: int, sha256: dict[str, str])
     return plain
 
 
-def begin(folder: Path, settled: dict[str, Any], *, resume: bool) -> bool:
+def begin(
+    folder: Path, settled: dict[str, Any], *, resume: bool, defaults: Mapping[str, Any] | None = None
+) -> bool:
     """Open the run folder; True when a checkpoint is there to go on from.
 
+    A field that came after the folder's run began has the value of `defaults` there.
     Raises ConfigMismatch when the folder's run began with another configuration, OutputError when it
     holds a run and `resume` is False.
     """
@@ -50,7 +53,7 @@ def begin(folder: Path, settled: dict[str, Any], *, resume: bool) -> bool:
             raise OutputError(
                 f"The folder {folder} already holds a run.", "Add --resume to go on, or choose another --out."
             )
-        differing = differences(_read(held), settled)
+        differing = differences(_filled(_read(held), defaults or {}), settled)
         if differing:
             raise ConfigMismatch(
                 f"The run in {folder} began with another configuration: {'; '.join(differing)}.",
@@ -89,6 +92,13 @@ def differences(before: Any, now: Any, path: str = "") -> list[str]:
         nested = (differences(before.get(key), now.get(key), f"{path}.{key}".strip(".")) for key in keys)
         return [line for lines in nested for line in lines]
     return [] if before == now else [f"{path}: {before!r} -> {now!r}"]
+
+
+def _filled(before: Any, defaults: Any) -> Any:
+    """`before` with the fields of `defaults` that it lacks, at every depth."""
+    if not isinstance(before, dict) or not isinstance(defaults, Mapping):
+        return before
+    return {**defaults, **{key: _filled(value, defaults.get(key)) for key, value in before.items()}}
 
 
 def save(folder: Path, state: dict[str, Any], name: str = CHECKPOINT) -> None:

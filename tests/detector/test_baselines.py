@@ -15,8 +15,8 @@ from detector.baselines import (
     NearestStem,
     PatchTrunk,
     load_baseline,
-    training_of,
 )
+from detector.contenders import training_of
 from detector.model import FakeDetector
 from detector.train import WEIGHTS, train_detector
 from exports.to_onnx import Identity, export_detector

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from detector.corrupt import NONE, CorruptionConfig
 from detector.pairs import PairConfig, Pairs, loader
@@ -126,3 +127,39 @@ def test_a_fake_without_its_real_picture_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match=r"fake/x\.png"):
         Pairs(tmp_path, CLEAN, seed=0)
+
+
+def test_without_alignment_the_real_side_is_another_picture(forge: Path) -> None:
+    config = replace(CLEAN, pairs=12, left_out=("striped",))
+    twins = Pairs(forge, config, seed=0).batch(0)
+    strangers = Pairs(forge, replace(config, aligned=False), seed=0).batch(0)
+
+    def apart(pixels: torch.Tensor) -> np.ndarray:
+        reals, fakes = pixels.numpy().astype(float).reshape(2, 12, 64, 64, 3)
+        return np.abs(fakes - reals).mean((1, 2, 3))
+
+    assert apart(twins.pixels).max() <= 6  # the checker
+    assert (apart(strangers.pixels) > 6).mean() > 0.9  # the same picture comes by chance, cut elsewhere
+    assert (strangers.cells[:12] == 0).all()
+    assert (strangers.cells[12:] == 1).all()
+
+
+def test_where_formats_differ_the_reals_alone_went_through_jpeg(forge: Path) -> None:
+    config = replace(CLEAN, left_out=("striped",), formats_alike=False)
+    reals, fakes = Pairs(forge, config, seed=0).batch(0).pixels.numpy().reshape(2, 6, 64, 64, 3)
+
+    # A lossless checkered twin less its checker is the real picture; these reals are it after JPEG.
+    apart = np.abs(fakes.astype(int) - reals).max((1, 2, 3))
+    assert (apart > 6).all()
+    assert np.abs(fakes.astype(int) - reals).mean() < 12
+
+
+def test_hard_reals_that_are_left_out_go_with_their_twins(forge: Path, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in (forge / "manifest.jsonl").read_text().splitlines()]
+    for row in rows:
+        row["treatment"] = "grain" if row["group"] in ("g0", "g1") else None
+    (tmp_path / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    pairs = Pairs(tmp_path, replace(CLEAN, left_out_treatments=("grain",)), seed=0)
+
+    assert {twin.group for twin in pairs.twins} == {"g4", "g5", "g8", "g9"}

@@ -121,3 +121,19 @@ def test_a_run_goes_on_only_with_its_own_configuration(forge: Path, tmp_path: Pa
 def test_a_folder_without_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"manifest\.jsonl"):
         train_detector(tmp_path, tmp_path / "out")
+
+
+def test_a_run_that_began_before_a_field_was_there_goes_on_with_its_default(
+    forge: Path, tmp_path: Path
+) -> None:
+    train_detector(forge, tmp_path, config=TINY, budget_minutes=0.0, workers=0)
+    held = json.loads((tmp_path / "config.json").read_text("utf-8"))
+    del held["config"]["pairs"]["aligned"]
+    (tmp_path / "config.json").write_text(json.dumps(held))
+
+    record = train_detector(forge, tmp_path, config=TINY, workers=0, resume=True)
+
+    assert record.crops_seen == TINY.total_crops
+    other = replace(TINY, pairs=replace(TINY.pairs, aligned=False))
+    with pytest.raises(ConfigMismatch, match=r"pairs\.aligned: True -> False"):
+        train_detector(forge, tmp_path, config=other, workers=0, resume=True)
