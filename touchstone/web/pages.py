@@ -16,7 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from evidence.errors import ApiRefused
 from touchstone.api.access import COOKIE
 from touchstone.report.article import FOLDER as REPORT
-from touchstone.web import batches, generations, log, models, origins, scans
+from touchstone.web import batches, generations, log, models, origins, scans, testsets
 from touchstone.web.inside import Inside
 from touchstone.web.rendering import FOLDER, HEADERS, render
 from touchstone.web.rows import Row
@@ -31,7 +31,7 @@ router = APIRouter(include_in_schema=False)
 def add_pages(app: FastAPI) -> None:
     """Serve the pages, and their styles and scripts under /static, from `app`."""
     app.include_router(router)
-    for part in (scans, batches, generations, origins, log, models):
+    for part in (scans, batches, generations, testsets, origins, log, models):
         app.include_router(part.router)
     app.mount("/static", _Static(directory=FOLDER / "static"), "static")
     app.add_exception_handler(ApiRefused, _refused)

@@ -34,6 +34,7 @@ from provenance.credentials import Action, Credentials, Ingredient, Manifest, Pr
 from tests.touchstone.web.browsing import PATIENCE_MS, faults_of
 from tests.touchstone.web.stub import Stub
 
+_NO_TAR = {"tar": None, "lint": "/v1/testsets/leaky/lint", "card": "/v1/testsets/leaky/card"}
 THRESHOLD = Threshold("pooled", 0.86, 0.01, "held-out photographs", 1204)
 
 
@@ -102,6 +103,10 @@ def stub(tmp_path: Path, photo: Pixels, clip: Path) -> Stub:
         files=[_made(role, name, before="before-a.jpg" if role == "made" else "") for role, name in files],
     )
     made.generation("film", model="dots@1", files=[_made("made", "dots.mp4"), _made("manifest", "m.jsonl")])
+    made.testset("built", left_out=[{"name": "photos/7.jpg", "why": "It is damaged."}], left_out_count=1)
+    made.testset("leaky", lint={"verdict": "failed", "worst_auc": 0.9, "leaks": ["format"]}, links=_NO_TAR)
+    made.testset("growing", "running", stage="forging", progress={"done": 30, "of": 120})
+    made.testset("broken", "failed", error={"code": "worker_died", "message": "By signal SIGKILL."})
     made.generation("making", "running", progress={"done": 3, "of": 48})
     made.generation("unmade", "failed", error={"code": "unsupported", "message": "a is a video."})
     counts = {"fake": 1, "real": 1, "uncertain": 0, "none": 1}

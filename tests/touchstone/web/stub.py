@@ -29,6 +29,8 @@ class Stub:
         self.items: dict[str, list[dict[str, Any]]] = {}
         self.models: list[dict[str, Any]] = []
         self.generations: dict[str, dict[str, Any]] = {}
+        self.testsets: dict[str, dict[str, Any]] = {}
+        self.wishes: list[dict[str, Any]] = []
         self.sent: list[tuple[str, str | tuple[str | None, bytes]]] = []
         self.asked: list[tuple[str, str]] = []
         self.events: dict[str, Iterable[tuple[str, dict[str, Any]]]] = {}
@@ -57,6 +59,32 @@ class Stub:
         }
         self.scans[id] = made | fields
         return self.scans[id]
+
+    def testset(self, id: str, state: str = "done", **fields: Any) -> dict[str, Any]:
+        """Put a test set there, built unless something else is said."""
+        made: dict[str, Any] = {
+            "id": id,
+            "state": state,
+            "stage": None,
+            "created": "2026-11-24T12:00:00+00:00",
+            "name": "quick-look",
+            "source": "photos",
+            "count": 40,
+            "seed": None,
+            "force": False,
+            "progress": None,
+            "reals": 40 if state == "done" else None,
+            "forgeries": 80 if state == "done" else None,
+            "size_bytes": 4_100_000,
+            "lint": {"verdict": "passed", "worst_auc": 0.512, "leaks": []},
+            "sheets": [{"name": "splice.png", "url": f"/v1/testsets/{id}/sheets/splice.png"}],
+            "left_out": [],
+            "left_out_count": 0,
+            "error": None,
+            "links": {name: f"/v1/testsets/{id}/{name}" for name in ("tar", "lint", "card")},
+        }
+        self.testsets[id] = made | fields
+        return self.testsets[id]
 
     def generation(self, id: str, state: str = "done", **fields: Any) -> dict[str, Any]:
         """Put a generation there."""
@@ -219,6 +247,59 @@ class Stub:
         @app.get("/v1/generations/{id}")
         def generation(id: str) -> dict[str, Any]:
             return self.generations[id]
+
+        @app.get("/v1/testsets/recipes")
+        def recipes() -> dict[str, Any]:
+            return {"items": [_recipe("quick-look", there=True), _recipe("faces")], "sources": ["photos"]}
+
+        @app.get("/v1/testsets")
+        def testsets() -> dict[str, Any]:
+            return {"items": list(self.testsets.values()), "next": None}
+
+        @app.post("/v1/testsets/plan")
+        async def plan(request: Request) -> dict[str, Any]:
+            self.wishes.append(await request.json())
+            shares = [{"name": "splice", "pictures": 80}]
+            said = {"name": "quick-look", "about": "A look.", "seed": 0, "reals": 40, "forgeries": 80}
+            return said | dict.fromkeys(("systems", "chains", "splits"), shares)
+
+        @app.post("/v1/testsets")
+        async def build(request: Request) -> Any:
+            self.wishes.append(await request.json())
+            if "wrong" in self.wishes[-1].get("text", ""):
+                return JSONResponse({"detail": "recipe.toml, line 4: <b>wrong</b>.", "advice": "Mend."}, 422)
+            return self.testset("new", "queued")
+
+        @app.get("/v1/testsets/{id}")
+        def testset(id: str) -> dict[str, Any]:
+            return self.testsets[id]
+
+        @app.post("/v1/testsets/{id}/cancel")
+        def cancel_testset(id: str) -> dict[str, Any]:
+            return self.testset(id, "cancelled")
+
+        @app.delete("/v1/testsets/{id}")
+        def drop_testset(id: str) -> dict[str, Any]:
+            return self.testsets.pop(id)
+
+        @app.get("/v1/testsets/{id}/sheets/{name}")
+        def sheet(id: str, name: str) -> FileResponse:
+            return FileResponse(self.folder / "fake" / "preview.jpg")
+
+
+def _recipe(name: str, *, there: bool = False) -> dict[str, Any]:
+    return {
+        "name": name,
+        "about": "A look.",
+        "systems": ["splice"],
+        "chains": ["as-is"],
+        "attacks": ["square"] if there else [],
+        "sources": [{"name": "photos" if there else "faces-lfw", "there": there}],
+        "count": None,
+        "fakes": 2,
+        "seed": 0,
+        "text": 'name = "<quick>"\n',
+    }
 
 
 async def _parts(request: Request) -> list[tuple[str, str | tuple[str | None, bytes]]]:

@@ -37,6 +37,7 @@ PAGES += tuple(
     for name in ("dots", "shades", "poet", "filler", "extender", "smiler", "turner")
 )
 PAGES += tuple(f"/generate/{name}" for name in ("forged", "film", "making", "unmade"))
+PAGES += ("/testsets", *(f"/testsets/{name}" for name in ("built", "leaky", "growing", "broken")))
 PAGES += tuple(f"/scans/{name}" for name in SCANS)
 # What colours and width can break; the tree that the other rules read is the same.
 SEEN = {"runOnly": ["color-contrast", "target-size", "scrollable-region-focusable"]}
