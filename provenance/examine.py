@@ -7,6 +7,7 @@ child has unreadable credentials, which is a finding like any other.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,6 +23,7 @@ from provenance.metadata.claims import Claim, read_claims
 from provenance.trust import TrustList, TrustStore
 
 MOST_SIDECAR_BYTES = 32 << 20
+_ASKED = 3  # processes, at most, about one file
 
 
 @dataclass(frozen=True)
@@ -64,14 +66,11 @@ def examine(pool: DecoderPool, path: str, sidecar: Path | None = None) -> Declar
 
     The sidecar is looked for beside the file unless it is named.
 
-    A reading process that dies may have been killed for another reason than the file: it is asked again, and
-    only what ends a second one too is the file's.
+    A reading process that dies may have been killed for another reason than the file, and the one that starts
+    such processes with it: another is asked, and only what ends three of them is the file's.
     """
     try:
-        try:
-            said = _said(pool, path, sidecar)
-        except DecoderCrashed:
-            said = _said(pool, path, sidecar)
+        said = _asked(pool, path, sidecar)
     except EmptyMedia:
         return Declared()
     except (DecoderCrashed, DecodeTimeout, LimitExceeded) as error:
@@ -93,6 +92,13 @@ def sidecar_of(path: Path) -> Path | None:
         except (OSError, ValueError):  # a name that cannot be one, a folder that may not be looked into
             continue
     return None
+
+
+def _asked(pool: DecoderPool, path: str, sidecar: Path | None) -> Message:
+    for _ in range(_ASKED - 1):
+        with suppress(DecoderCrashed):
+            return _said(pool, path, sidecar)
+    return _said(pool, path, sidecar)
 
 
 def _said(pool: DecoderPool, path: str, sidecar: Path | None) -> Message:

@@ -108,8 +108,8 @@ def test_a_child_that_is_killed_by_chance_accuses_no_file(
     expected = examine(pool, path)
 
     assert expected.credentials.state == "trusted"
-    assert examine(Killed(pool, 1), path) == expected  # type: ignore[arg-type]
-    assert codes(examine(Killed(pool, 2), path).credentials) == [UNREADABLE]  # type: ignore[arg-type]
+    assert examine(Killed(pool, 2), path) == expected  # type: ignore[arg-type]
+    assert codes(examine(Killed(pool, 3), path).credentials) == [UNREADABLE]  # type: ignore[arg-type]
 
 
 def test_files_without_anything_declare_nothing_and_missing_ones_are_errors(

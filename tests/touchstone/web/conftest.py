@@ -31,8 +31,12 @@ from evidence.verdict import (
     nothing_claimed,
 )
 from provenance.credentials import Action, Credentials, Ingredient, Manifest, Problem
+from tests import tiny_detector
 from tests.touchstone.web.browsing import PATIENCE_MS, faults_of
 from tests.touchstone.web.stub import Stub
+from touchstone.api.app import create_app
+from worker.embedded import EmbeddedRunner
+from worker.settings import load_settings
 
 _NO_TAR = {"tar": None, "lint": "/v1/testsets/leaky/lint", "card": "/v1/testsets/leaky/card"}
 THRESHOLD = Threshold("pooled", 0.86, 0.01, "held-out photographs", 1204)
@@ -151,6 +155,19 @@ def serve() -> Iterator[Callable[[FastAPI], str]]:
     for server, thread in running:
         server.should_exit = True
         thread.join()
+
+
+@pytest.fixture
+def serve_all(tmp_path: Path, serve: Callable[[FastAPI], str]) -> Callable[..., str]:
+    """`serve_all(signing=True)`: the address of a service that has its page, its API and one worker."""
+    models = tiny_detector.install(tmp_path / "models")
+
+    def start(**fields: Any) -> str:
+        folders = {"models": str(models), "data_dir": tmp_path / "data"}
+        settings = load_settings(**folders, decoders=1, threads=1, free_bytes=0, **fields)
+        return serve(create_app(settings, runner=EmbeddedRunner(settings, workers=1)))
+
+    return start
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from fastapi import FastAPI
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from provenance.signers import development_key
@@ -17,24 +16,16 @@ from provenance.signing import Statement, sign_file
 from provenance.transparency.notes import PublicKey
 from provenance.transparency.proofs import check
 from provenance.transparency.reading import documents_in
-from tests import tiny_detector
 from tests.conftest import MakePhoto
 from tests.credentials import changed_png
 from tests.touchstone.web.browsing import PATIENCE_MS, faults_of, focused, go_to
-from touchstone.api.app import create_app
-from worker.embedded import EmbeddedRunner
-from worker.settings import load_settings
 
 SPOT = (0.25, 0.5, 0.5, 0.75)  # left, top, right, bottom, in shares of the sides
 
 
 @pytest.fixture
-def address(tmp_path: Path, serve: Callable[[FastAPI], str]) -> str:
-    models = tiny_detector.install(tmp_path / "models")
-    settings = load_settings(
-        models=str(models), data_dir=tmp_path / "data", decoders=1, threads=1, free_bytes=0, signing=True
-    )
-    return serve(create_app(settings, runner=EmbeddedRunner(settings, workers=1)))
+def address(serve_all: Callable[..., str]) -> str:
+    return serve_all(signing=True)
 
 
 @pytest.fixture

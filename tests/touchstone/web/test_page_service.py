@@ -5,44 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-from fastapi import FastAPI
 from playwright.sync_api import Browser, expect
 
 from evidence.video import write_video
-from tests import tiny_detector
 from tests.command_line import write_picture
 from tests.tiny_detector import picture
-from touchstone.api.app import create_app
-from worker.embedded import EmbeddedRunner
-from worker.settings import load_settings
-
-
-@pytest.fixture
-def address(tmp_path: Path, serve: Callable[[FastAPI], str]) -> str:
-    """Where a service runs that has nothing but its page, its API and one worker."""
-    models = tiny_detector.install(tmp_path / "models")
-    settings = load_settings(
-        models=str(models), data_dir=tmp_path / "data", decoders=1, threads=1, free_bytes=0
-    )
-    return serve(create_app(settings, runner=EmbeddedRunner(settings, workers=1)))
+from tests.touchstone.web.browsing import faults_of, go_to
 
 
 def test_pictures_and_a_clip_that_are_handed_in_get_their_verdicts(
-    chromium: Browser, address: str, tmp_path: Path
+    chromium: Browser, serve_all: Callable[[], str], tmp_path: Path
 ) -> None:
     fake, real = write_picture(tmp_path / "red.png", 6), write_picture(tmp_path / "blue.png", -6)
     clip = tmp_path / "clip.mp4"
     leans = [-6.0] * 20 + [6.0] * 20 + [-6.0] * 20
     write_video(clip, [picture(64, 96, lean=lean, seed=i) for i, lean in enumerate(leans)], 10.0)
-    faults: list[str] = []
+    address = serve_all()
     with chromium.new_context() as context:
         page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+        faults = faults_of(page)
 
-        page.goto(address)
-        expect(page.locator("html.awake")).to_be_attached()
+        go_to(page, address)
         page.locator("#files").set_input_files([fake, real])
         verdicts = page.locator("#queued .ended .state")
         expect(verdicts).to_have_count(2)
