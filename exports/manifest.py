@@ -75,7 +75,11 @@ class Folder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._stream is not None
-        self._stream.close()
+        try:
+            self._stream.close()
+        except OSError as refused:  # the row that a full disk refused is refused again
+            if error is None:
+                raise self._refused(refused) from None
         if self._replaced:
             self._write()
 

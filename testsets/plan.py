@@ -103,7 +103,7 @@ class Order:
     def from_row(cls, row: Row) -> Order:
         """The order of the one picture that a row of a manifest tells of."""
         said = dict(row["order"])
-        writing, raid, shot = (said.pop(name) for name in ("writing", "raid", "shot"))
+        writing, raid, shot = (said.pop(name, None) for name in ("writing", "raid", "shot"))
         pick = said.pop("pick", None)
         return cls(
             **{name: row[name] for name in ("source", "group", "split", "seed", "treatment")},

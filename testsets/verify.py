@@ -143,7 +143,7 @@ def _made(bench: Bench, row: Row) -> bytes:
         entry = bench.models.get(f"{row['generator']}@{row['version']}")
         if entry.sha256 != row["model_sha256"]:
             raise DataError(f"{entry.label} is another model now.", "Install the release that made the set.")
-    boxes = [(left, top, width, height) for left, top, width, height in row["boxes"]]
+    boxes = [(left, top, width, height) for left, top, width, height in row.get("boxes", ())]
     return bench.fake(order, order.picks[0], real, boxes).content
 
 

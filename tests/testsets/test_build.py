@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +18,7 @@ from typing import Any
 import pytest
 
 from detector.readers import read
-from evidence.errors import UsageError
+from evidence.errors import OutputError, UsageError
 from evidence.image import decode_image
 from evidence.jpeg import read_history
 from exports.registry import Registry
@@ -181,3 +189,47 @@ def test_a_set_that_leaks_is_refused_and_says_by_what(recipe: Recipe, build: Bui
     with pytest.raises(Leaks, match="groups in two splits"):
         require_sound(examine(part))
     assert json.loads((part / "lint.json").read_text())["verdict"] == "failed"
+
+
+def test_a_full_disk_is_told_what_was_built_stays_and_the_build_goes_on(
+    recipe: Recipe, build: Build, tmp_path: Path
+) -> None:
+    whole = build(recipe, tmp_path / "whole")
+    with _files_of_at_most(14_000), pytest.raises(OutputError, match="cannot be written: File too large"):
+        build(recipe, tmp_path / "full")
+    told = (tmp_path / "full.part" / "manifest.jsonl").read_text()
+    there = [json.loads(line) for line in told[: told.rfind("\n") + 1].splitlines()]
+    assert 0 < len(there) < len(rows_of(whole))
+    assert [fault.what for fault in check(tmp_path / "full.part", there) if "sha256" in fault.what] == []
+    assert bytes_of(build(recipe, tmp_path / "full")) == bytes_of(whole)
+
+
+def test_a_build_whose_processes_are_all_killed_goes_on_and_ends_the_same(
+    reals: Path, recipe: Recipe, build: Build, tmp_path: Path
+) -> None:
+    file, part = tmp_path / "mine.toml", tmp_path / "set.part"
+    file.write_text(RECIPE.replace("FOLDER", str(reals)))
+    asked = ["testset", "build", str(file), "--out", str(tmp_path / "set"), "--workers", "2"]
+    command = [sys.executable, "-m", "touchstone", *asked]
+    killed = subprocess.Popen(command, start_new_session=True, cwd=Path(__file__).parents[2])
+    while killed.poll() is None and not _lines_in(part / "manifest.jsonl"):
+        time.sleep(0.02)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert not (tmp_path / "set").exists()
+    assert bytes_of(build(recipe, tmp_path / "set")) == bytes_of(build(recipe, tmp_path / "whole"))
+
+
+def _lines_in(manifest: Path) -> int:
+    return len(manifest.read_text().splitlines()) if manifest.is_file() else 0
+
+
+@contextmanager
+def _files_of_at_most(size_bytes: int) -> Iterator[None]:
+    """No file may grow larger meanwhile: to whoever writes, the disk is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -100,3 +100,26 @@ def test_the_queue_builds_what_one_process_builds_and_knows_it_again(
 def _bytes(folder: Path) -> dict[str, bytes]:
     found = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+def test_marked_forgeries_carry_what_their_rows_say_and_unmarked_ones_say_so(
+    touchstone: Touchstone, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(2):
+        (photos / f"{number}.jpg").write_bytes(encode_jpeg(photo_like(256, 256, number), 85))
+    for marks, said in (("all", ["xmp", "c2pa", "watermark"]), ("pixels", ["watermark"]), ("none", [])):
+        mine, out = tmp_path / f"{marks}.toml", tmp_path / marks
+        mine.write_text(
+            f'[[sources]]\nfolder = "{photos}"\n[[systems]]\nname = "reconstruction-haar-x4"\n'
+            f'[output]\nmarks = "{marks}"\n'
+        )
+        assert touchstone("testset", "build", mine, "--out", out, "--workers", "1").code == 0
+        rows = rows_of(out)
+        assert {row["label"]: row["marks"] for row in rows} == {"real": [], "fake": said}
+        assert f'"marks": "{marks}"' in (out / "testset.json").read_text()
+        for row in rows:
+            assert (b"c2pa" in (out / row["path"]).read_bytes()) == ("c2pa" in row["marks"])
+        again = touchstone("testset", "verify", out, "--rebuild", "4")
+        assert again.out == "4 items, 4 of them made anew: all as the manifest says\n"
