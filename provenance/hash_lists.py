@@ -35,8 +35,9 @@ def read_list(lines: Iterable[str], tenant: str, source: str) -> Iterator[Entry 
     except csv.Error as error:
         raise UsageError(f"The list is no CSV: {error}.", f"Its columns are {COLUMNS}.") from None
     if not {"sha256", *_PDQ} & set(names):
+        shown = ascii(", ".join(names)[:80]) if any(names) else "nothing"  # no control codes on a terminal
         raise UsageError(
-            f"The first line names no column of hashes: {', '.join(names)[:80] or 'nothing'}.",
+            f"The first line names no column of hashes: {shown}.",
             f"Give it a first line with the names of the columns: {COLUMNS}.",
         )
     while True:

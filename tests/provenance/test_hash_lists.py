@@ -65,6 +65,8 @@ def test_empty_lines_are_nothing() -> None:
 
 @pytest.mark.parametrize("lines", [[], ["name,note", "a,b"], [SHA]])
 def test_a_list_without_names_of_columns_is_refused(lines: list[str]) -> None:
+    with pytest.raises(UsageError, match=r"names no column of hashes: '\\x1b\[31mevil, x'\."):
+        read("\x1b[31mevil,x")  # what a stranger wrote never reaches the terminal as it is
     with pytest.raises(UsageError, match="names no column of hashes"):
         read(*lines)
 

@@ -79,8 +79,9 @@ def generate(
     --caption; all others take --input, and by their task --mask or --box, --side and --extend,
     --units or --expression, --yaw. A changed picture has the size of its source and its JPEG
     history where there is one; beside it lies a mask of what was made. Every file says that it was
-    generated, in XMP, in Content Credentials and by a watermark; the manifest tells which marks it
-    has. Exit code 1 when some pictures could not be read; those are named and left out.
+    generated, in XMP, in Content Credentials and, from 96 pixels a side on, by a watermark; the
+    manifest tells which marks it has. Exit code 1 when some pictures could not be read; those are
+    named and left out.
 
     Examples: `touchstone generate dcgan-faces --count 64 --out faces/` · `touchstone generate
     reconstruction-nearest-x8 --input photo.jpg --out twins/` · `touchstone generate
