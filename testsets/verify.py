@@ -89,11 +89,12 @@ def bench_of(
     open_target: OpenTarget | None = None,
     targets: Sequence[Path] = (),
     marks: Marks | None = None,
+    faces: Path | None = None,
 ) -> Bench:
     """A bench with the reals that a set was made of, where they lie now; raises DataError.
 
     `open_target` opens the detectors that it attacked, `targets` are files of theirs that were moved;
-    `marks` marks the pixels of forgeries that were marked.
+    `marks` marks the pixels of forgeries that were marked, `faces` finds those around which clips are cut.
     """
     about = told(folder)
     if about is None:
@@ -116,7 +117,13 @@ def bench_of(
             )
         foes |= {label: foes[label] | {"place": str(file.absolute())} for label in own}
     return Bench(
-        Shelf(sources), models, marking=about["marks"], marks=marks, open_target=open_target, targets=foes
+        Shelf(sources),
+        models,
+        faces,
+        about["marks"],
+        marks,
+        open_target=open_target,
+        targets=foes,
     )
 
 

@@ -198,6 +198,7 @@ def verify(
                 open_target=partial(open_steady, settings),
                 targets=target or (),
                 marks=partial(Marking, settings, unmarked=False),
+                faces=settings.faces,
             )
             for row in again:
                 if wrong := made_anew(bench, row):
