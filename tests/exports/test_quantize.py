@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from evidence.errors import ModelError
-from exports.quantize import Gate, quantise
+from exports.quantize import NEAR, Gate, quantise
 from exports.registry import ModelEntry
 from exports.runtime import open_detector
 
@@ -40,6 +40,36 @@ def test_a_model_that_passes_is_written_and_runs_in_integers(
     before = open_detector(ModelEntry.from_file(exported)).run(tiles)[0]
     assert float(np.abs(logits - before).max()) == pytest.approx(found.max_logit)
     assert 0 < found.mean_logit <= found.max_logit
+
+
+def test_what_reads_colours_and_what_writes_the_map_stay_in_float(
+    exported: Path, tiles: np.ndarray, tmp_path: Path
+) -> None:
+    target = tmp_path / "int8.onnx"
+    quantise(exported, target, calibration=tiles, tiles=tiles, labels=np.arange(12) % 2, gate=WIDE_OPEN)
+    graph = onnx.load(target).graph
+    floats = {item.name: tuple(item.dims) for item in graph.initializer if item.data_type == 1}
+
+    whole = [
+        floats[node.input[1]] for node in graph.node if node.op_type == "Conv" and node.input[1] in floats
+    ]
+
+    assert whole
+    assert all(outputs == 1 or inputs == 3 for outputs, inputs, *_ in whole)
+
+
+def test_a_change_far_from_the_threshold_is_none_that_counts(
+    exported: Path, tiles: np.ndarray, tmp_path: Path
+) -> None:
+    before = open_detector(ModelEntry.from_file(exported)).run(tiles)[0]
+    far = Gate(max_logit=0.0, mean_logit=0.0, flips=0.0, auc=1.0, threshold=float(before.max()) + NEAR + 0.1)
+
+    found = quantise(
+        exported, tmp_path / "x.onnx", calibration=tiles, tiles=tiles, labels=np.arange(12) % 2, gate=far
+    )
+
+    assert found.max_logit == 0.0
+    assert found.accepted
 
 
 def test_a_model_that_fails_is_not_written_and_says_by_how_much(
