@@ -34,7 +34,7 @@ from generators.systems.reconstruction import HELD_OUT_FAMILIES
 from generators.training.checkpoint import CHECKPOINT, RECORD
 from generators.training.command import run
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 DETECTOR = "touchstone-detector"
 TWINS = PairConfig(left_out=HELD_OUT_FAMILIES)
 # The readout comes last: it tells apart what the trunk has learned to see.
