@@ -136,7 +136,7 @@ def _publish_detector(chosen: argparse.Namespace) -> None:
         if found is None or (found.detector_sha256, found.manifest_sha256) != same:
             found = measure(entry, twins)
             kept.write_text(json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
-    entry = export_run(folder, DETECTOR, VERSION, default=True, facts=_facts(found))
+    entry = export_run(folder, DETECTOR, VERSION, default=True, facts=_facts(found, chosen.runs / "detector"))
     _say(f"{entry.label} is published; its card is {entry.card}.")
 
 
@@ -167,11 +167,13 @@ _STEPS: dict[str, Callable[[argparse.Namespace], None]] = {
 }
 
 
-def _facts(found: Measured) -> dict[str, Any]:
+def _facts(found: Measured, trunk: Path) -> dict[str, Any]:
     """What the card and `models.json` say besides what the training run knows."""
+    begun = json.loads((trunk / RECORD).read_text("utf-8"))
+    told = ("command", "crops_seen", "seconds", "hardware", "commit")
     return {
         "calibration": found.calibration,
-        "metrics": found.metrics,
+        "metrics": {"the trunk it was begun from": {key: begun[key] for key in told}, **found.metrics},
         "data": found.data,
         "splits": found.splits,
         "rows": found.rows,
