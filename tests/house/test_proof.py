@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,13 @@ def row(name: str, worst: float, mean: float, crops: int = 960) -> dict[str, Any
         "deliveries": {"as delivered": found},
         "uncalibrated": "",
     }
+
+
+def test_the_page_in_docs_is_that_of_its_figures() -> None:
+    docs = Path(proof_page.__file__).parent.parent / "docs"
+    results = json.loads((docs / proof_page.FIGURES).read_text(encoding="utf-8"))
+
+    assert (docs / proof_page.PAGE).read_text(encoding="utf-8") == proof_page.text(results)
 
 
 def test_the_page_begins_with_the_worst_and_names_who_beats_ours_and_what_is_missed() -> None:
