@@ -278,7 +278,7 @@ def _evidence(
     }[verdict]
     detail = (
         "The finding rests on traces of upsampling in the pixels, not on what the picture shows. It does "
-        "not say who made it or why, and `real` is no proof that the scene took place."
+        "not say who made it or why, and a verdict of real is no proof that the scene took place."
     )
     return (Finding("detector", found, weight, detail),)
 

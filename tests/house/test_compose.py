@@ -25,7 +25,8 @@ COMPOSE = ROOT / "docker-compose.yml"
 TEXT = COMPOSE.read_text(encoding="utf-8")
 STACK: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
-LONG_LIVED = sorted(set(SERVICES) - {"scan"})
+ONCE = {"scan", "minio-volume"}  # they do one thing and end
+LONG_LIVED = sorted(set(SERVICES) - ONCE)
 ALERTS = yaml.safe_load((ROOT / "ops/prometheus/alerts.yml").read_text(encoding="utf-8"))["groups"][0][
     "rules"
 ]
@@ -64,9 +65,23 @@ def test_a_service_is_watched_and_starts_after_what_it_needs_is_healthy(name: st
     service = SERVICES[name]
     assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
     assert service["restart"] == "unless-stopped"
-    conditions = {needed["condition"] for needed in service.get("depends_on", {}).values()}
-    assert conditions <= {"service_healthy"}
+    for needed, how in service.get("depends_on", {}).items():
+        ended = "service_completed_successfully"
+        assert how["condition"] == (ended if needed in ONCE else "service_healthy")
     assert set(service.get("depends_on", {})) <= set(SERVICES)
+
+
+def test_minio_may_write_to_the_volume_that_a_folder_of_ours_gave_its_owner() -> None:
+    first, after = SERVICES["minio-volume"], SERVICES["minio"]
+    made = next(
+        line for line in (ROOT / "Dockerfile").read_text("utf-8").splitlines() if "install -d" in line
+    )
+
+    assert first["image"] == SERVICES["api"]["image"]
+    assert first["user"] == after["user"]
+    assert first["volumes"][0]["source"] == after["volumes"][0]["source"]
+    assert first["volumes"][0]["target"] in made
+    assert "minio-volume" in after["depends_on"]
 
 
 def test_redis_postgres_and_workers_are_reached_from_inside_alone() -> None:

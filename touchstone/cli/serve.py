@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,7 @@ def serve(
 
     Example: `touchstone serve --port 8700`
     """
+    print("Touchstone is starting ...", file=sys.stderr, flush=True)  # its parts take seconds to load
     from touchstone.api.server import serve as run
     from touchstone.api.shield import LOOPBACK
     from worker.settings import load_settings
