@@ -86,8 +86,8 @@ def learn(
     `on_judging(done, of)` is told of each picture that is scored. Raises what training, exporting and reading
     raise; UsageError where `start` holds no finished run.
     """
-    left_out = _left_out(order.start)
     addition = add(order.twins, order.added, order.out / TWINS)
+    left_out = _left_out(order.start)
     record = train_detector(
         addition.folder,
         order.out,

@@ -7,10 +7,11 @@ the logits are what the decision hangs on. Whether the result may be used is for
 
 from __future__ import annotations
 
+import io
 import logging
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -164,11 +165,12 @@ def _ends(graph: onnx.GraphProto) -> list[str]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the quantiser's remarks to the root logger off the terminal."""
+    """Keep the quantiser's remarks to the root logger and its prints off the terminal."""
     logger = logging.getLogger()
     before = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with redirect_stdout(io.StringIO()):
+            yield
     finally:
         logger.setLevel(before)

@@ -203,7 +203,7 @@ def test_a_quantised_detector_is_published_only_when_it_passes(exported: Path, m
     given = {"calibration": tiles, "tiles": tiles, "labels": np.arange(8) % 2, "models": models}
     source = ModelEntry.from_file(exported)
     wide = Gate(max_logit=1e9, mean_logit=1e9, flips=1.0, auc=1.0)
-    refused, found = export_quantised(source, gate=replace(wide, mean_logit=0.0), **given)
+    refused, found = export_quantised(source, gate=replace(wide, auc=-1.0), **given)
     assert refused is None
     assert found.refused
     assert list(models) == []
@@ -222,9 +222,9 @@ def test_a_labelled_folder_judges_the_integer_form(
         for number in range(4):
             pixels = rng.integers(0, 256, (256, 260, 3), dtype=np.uint8)
             assert cv2.imwrite(str(tmp_path / "set" / label / f"{number}.png"), pixels)
-    strict = Gate(max_logit=0.0, mean_logit=0.0, flips=1.0, auc=1.0)
+    strict = Gate(max_logit=1e9, mean_logit=1e9, flips=1.0, auc=-1.0)
     monkeypatch.setattr(command, "Gate", lambda **given: replace(strict, **given))
-    with pytest.raises(ParityError, match="max_logit"):
+    with pytest.raises(ParityError, match="auc"):
         export_int8(source, tmp_path / "set", models=models)
     assert list(models) == []
 

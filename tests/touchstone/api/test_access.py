@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from evidence.jpeg import encode_jpeg
+from evidence.medium import Pixels
 from tests.api_service import PATIENCE_SECONDS, Api, problem
+from tests.touchstone.api.conftest import StartApi
 from tests.worker_service import wait_for
 from worker.jobs.api_keys import ApiKeys
+from worker.workman import Workman
 
 OPEN = {"/healthz", "/readyz", "/openapi.json"}
 SECRET_NAME = "the-secret-of-red.jpg"
+RECIPE = 'count = 6\n[[sources]]\nfolder = "reals"\nfit = 64\n[[systems]]\nname = "splice"\n'
 
 
 @dataclass(frozen=True)
@@ -35,20 +41,32 @@ def client(api: Api, tenant: str, *scopes: str, **options: Any) -> httpx.Client:
 
 
 @pytest.fixture
-def tenants(api: Api) -> Iterator[Tenants]:
-    with client(api, "red") as red, client(api, "blue") as blue:
+def tenants(start: StartApi, tmp_path: Path, make_photo: Callable[..., Pixels]) -> Iterator[Tenants]:
+    (tmp_path / "reals").mkdir()
+    for number in range(6):
+        (tmp_path / "reals" / f"{number}.jpg").write_bytes(encode_jpeg(make_photo(96, 128, number), 90))
+    api = start(testset_folders=str(tmp_path / "reals"), signing=True)
+    scopes = ("read", "write", "sign")
+    with client(api, "red", *scopes) as red, client(api, "blue", *scopes) as blue:
         scan = api.upload(b"red's picture", SECRET_NAME, http=red).json()
         assert api.work() == scan["id"]
         batch = red.post("/v1/batches", json={"items": [{"sha256": scan["sha256"], "name": SECRET_NAME}]})
         api.work_batch()
         made = red.post("/v1/generations", json={"model": "cgan-mnist", "client_ref": SECRET_NAME})
         api.work_generation()
+        wish = {"text": RECIPE, "force": True, "client_ref": SECRET_NAME}
+        forged = red.post("/v1/testsets", json=wish).json()
+        with Workman(api.service.store, api.service.media, api.service.settings) as workman:
+            while red.get(f"/v1/testsets/{forged['id']}").json()["state"] != "done":
+                assert workman.work() == 1
         ids = {
             "scan": scan["id"],
             "sha256": scan["sha256"],
             "batch": batch.json()["id"],
             "generation": made.json()["id"],
             "file": "one.png",
+            "testset": forged["id"],
+            "sheet": "splice.png",
             "webhook": red.post("/v1/webhooks", json={"url": "https://red.example/hook"}).json()["id"],
             "delivery": "none",
             "position": "0",  # red's entry of the transparency log, which is not for blue
@@ -69,6 +87,7 @@ def ask(http: httpx.Client, method: str, path: str, ids: dict[str, str]) -> http
         "/v1/scans": {"sha256": ids["sha256"]},
         "/v1/batches": {"items": [{"sha256": ids["sha256"]}]},
         "/v1/generations": {"model": "cgan-mnist"},
+        "/v1/testsets": {"text": RECIPE},
         "/v1/webhooks": {"url": "https://blue.example/hook"},
         **{f"/v1/{what}": {"sha256": ids["sha256"]} for what in ("verify", "trace", "sign")},
     }
@@ -93,6 +112,7 @@ def test_no_route_shows_or_changes_anything_of_another_tenant(tenants: Tenants) 
 def snapshot(tenants: Tenants) -> Any:
     paths = ("/v1/scans", "/v1/scans/{scan}", "/v1/batches", "/v1/batches/{batch}/items", "/v1/usage")
     paths += ("/v1/generations/{generation}", "/v1/generations/{generation}/files/{file}")
+    paths += ("/v1/testsets/{testset}", "/v1/testsets/{testset}/card.md")
     return [tenants.red.get(path.format(**tenants.ids)).text for path in paths]
 
 

@@ -9,13 +9,16 @@ import os
 import re
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from evidence.jpeg import encode_jpeg
+from evidence.medium import Pixels
 from tests.api_service import Api
 from tests.command_line import write_picture
+from tests.touchstone.api.conftest import StartApi
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
 ADDRESS = "http://127.0.0.1:8700"
@@ -26,9 +29,14 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.fixture
-def working(api: Api, tmp_path: Path) -> Iterator[Api]:
-    """The service with a worker beside it, and a photo in the working directory."""
+def working(start: StartApi, tmp_path: Path, make_photo: Callable[..., Pixels]) -> Iterator[Api]:
+    """The service with a worker beside it, a photo in the working directory, and a folder of photos."""
     write_picture(tmp_path / "photo.jpg", 6)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(40):
+        (photos / f"{number}.jpg").write_bytes(encode_jpeg(make_photo(160, 160, number), 90))
+    api = start(testset_folders=str(photos))
     stop = threading.Event()
 
     def work() -> None:
@@ -47,7 +55,7 @@ def working(api: Api, tmp_path: Path) -> Iterator[Api]:
 
 def test_the_commands_of_the_page_do_what_it_says(working: Api, tmp_path: Path) -> None:
     scripts = blocks("sh")
-    assert len(scripts) == 6
+    assert len(scripts) == 7
     answers = []
     for script in scripts:
         run = subprocess.run(
@@ -64,7 +72,7 @@ def test_the_commands_of_the_page_do_what_it_says(working: Api, tmp_path: Path) 
             answer, end = decoder.raw_decode(text)
             answers.append(answer)
             text = text[end:].lstrip()
-    first, known, again, alone, batch, generation, filled, wider, *about = answers
+    first, known, again, alone, batch, generation, filled, wider, recipes, plan, testset, *about = answers
     assert (first["state"], first["verdict"], first["client_ref"]) == ("done", "fake", "desk 4")
     assert known["scans"][0]["id"] == first["id"]
     assert again["sha256"] == first["sha256"]
@@ -72,6 +80,8 @@ def test_the_commands_of_the_page_do_what_it_says(working: Api, tmp_path: Path) 
     assert (generation["state"], generation["count"]) == ("queued", 2)
     assert filled["asked"]["box"] == "40,60,96,64"
     assert wider["asked"]["side"] == ["left", "right"]
+    assert "quick-look" in [recipe["name"] for recipe in recipes["items"]]
+    assert (plan["reals"], testset["state"], testset["name"]) == (40, "queued", "quick-look")
     verified, traced = about
     assert (verified["credentials"], traced["sightings"]) == ({"state": "none"}, [])
     assert json.loads((tmp_path / "photo.signed.jpg").read_text())["code"] == "switched_off"
