@@ -18,6 +18,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import proof_page
+from benchmarks.release import TRUNK
 from benchmarks.standings import gain, read_by, standing, under, unseen
 from benchmarks.trials import CROPS, DELIVERIES, Trial, crops_of, exported, readings_of, train, trials
 from detector.contenders import CONTENDERS, OURS
@@ -139,7 +140,10 @@ def _row(
 
 
 def _trained_on(entry: ModelEntry) -> int | None:
-    return entry.training.get("images_seen")
+    """The crops that a detector learned from, with those of the trunk it was begun from."""
+    seen: int | None = entry.training.get("images_seen")
+    trunk: dict[str, Any] = entry.metrics.get(TRUNK, {})
+    return None if seen is None else seen + int(trunk.get("crops_seen", 0))
 
 
 def _say(text: str) -> None:

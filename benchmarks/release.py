@@ -36,6 +36,7 @@ from generators.training.command import run
 
 VERSION = "0.3.0"
 DETECTOR = "touchstone-detector"
+TRUNK = "the trunk it was begun from"  # under which a card tells how that came to be
 TWINS = PairConfig(left_out=HELD_OUT_FAMILIES)
 # The readout comes last: it tells apart what the trunk has learned to see.
 READOUT = TrainConfig(
@@ -173,7 +174,7 @@ def _facts(found: Measured, trunk: Path) -> dict[str, Any]:
     told = ("command", "crops_seen", "seconds", "hardware", "commit")
     return {
         "calibration": found.calibration,
-        "metrics": {"the trunk it was begun from": {key: begun[key] for key in told}, **found.metrics},
+        "metrics": {TRUNK: {key: begun[key] for key in told}, **found.metrics},
         "data": found.data,
         "splits": found.splits,
         "rows": found.rows,
