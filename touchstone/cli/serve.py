@@ -32,7 +32,8 @@ def serve(
 
     Example: `touchstone serve --port 8700`
     """
-    print("Touchstone is starting ...", file=sys.stderr, flush=True)  # its parts take seconds to load
+    if sys.stderr.isatty():  # its parts take seconds to load
+        print("Touchstone is starting ...", file=sys.stderr, flush=True)
     from touchstone.api.server import serve as run
     from touchstone.api.shield import LOOPBACK
     from worker.settings import load_settings
