@@ -85,7 +85,7 @@ def measure(model: ModelEntry, twins: Path) -> Measured:
         metrics=_metrics(test, margin, calibration, tables)
         | {f"{name}, naming of families": _named(table) for name, table in tables.items() if table.naming}
         | {"probes": _probes(twins)},
-        rows=[_plain(row) for row in tables["as delivered"].rows],
+        rows=[plain(row) for row in tables["as delivered"].rows],
         false_alarms=_alarms(tables, test, margin, calibration),
         data=_data(twins),
         splits={
@@ -133,8 +133,8 @@ def _metrics(
                     r.scored(margin) for r in mine if r.entry.label == "real" or group in _groups(r.entry)
                 )
             ]
-            found[f"{name}, {group}"] = _plain(tabulate(chosen, calibration).rows[0])
-        found[f"{name}, worst family"] = _plain(table.rows[0])
+            found[f"{name}, {group}"] = plain(tabulate(chosen, calibration).rows[0])
+        found[f"{name}, worst family"] = plain(table.rows[0])
     return found
 
 
@@ -146,7 +146,7 @@ def _groups(entry: Entry) -> tuple[str, ...]:
     return family, f"{family}, forged {'as a whole' if entry.mask is None else 'in a part'}"
 
 
-def _plain(row: Row) -> dict[str, Any]:
+def plain(row: Row) -> dict[str, Any]:
     """A row with figures rounded to what the number of pictures can carry."""
     return {
         "name": row.name,

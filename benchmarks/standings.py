@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.measure import plain
 from detector.evaluate import Row, scores_of, tabulate
 from detector.metrics import Rows, auc, intervals
 from detector.scoring import Scored
@@ -51,17 +52,7 @@ def standing(scored: Sequence[Scored], calibration: Calibration) -> dict[str, An
 
 def figures(row: Row) -> dict[str, Any]:
     """What the page tells of a row."""
-    return {
-        "name": row.name,
-        "reals": row.reals,
-        "fakes": row.fakes,
-        "auc": round(row.auc, 4),
-        "auc_interval": _rounded(row.auc_interval),
-        "tpr_at_1_percent": round(row.tpr_at_1_percent, 4),
-        "real_accuracy": round(row.real_accuracy, 4),
-        "fake_accuracy": round(row.fake_accuracy, 4),
-        "balanced_accuracy": round(row.balanced_accuracy, 4),
-    }
+    return {**plain(row), "balanced_accuracy": round(row.balanced_accuracy, 4)}
 
 
 def gain(ours: Sequence[Scored], other: Sequence[Scored]) -> dict[str, Any]:

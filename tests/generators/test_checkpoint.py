@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,16 +9,7 @@ import torch
 
 from evidence.errors import OutputError
 from generators.training import checkpoint
-
-
-@contextmanager
-def _no_file_beyond(size_bytes: int) -> Iterator[None]:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+from tests.full_disk import files_of_at_most
 
 
 def test_a_disk_that_is_full_in_the_middle_of_a_file_is_named_and_the_older_checkpoint_kept(
@@ -29,7 +17,7 @@ def test_a_disk_that_is_full_in_the_middle_of_a_file_is_named_and_the_older_chec
 ) -> None:
     large = {"model": torch.zeros(1_000_000)}
     with (
-        _no_file_beyond(1 << 20),
+        files_of_at_most(1 << 20),
         pytest.raises(OutputError, match=r"written: File too large\. .* No checkpoint had been written"),
     ):
         checkpoint.save(tmp_path, large)
@@ -37,7 +25,7 @@ def test_a_disk_that_is_full_in_the_middle_of_a_file_is_named_and_the_older_chec
 
     checkpoint.save(tmp_path, {"model": torch.ones(3)})
     with (
-        _no_file_beyond(1 << 20),
+        files_of_at_most(1 << 20),
         pytest.raises(OutputError, match=r"--resume\. .*checkpoint\.pt holds the last good state"),
     ):
         checkpoint.save(tmp_path, large)

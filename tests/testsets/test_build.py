@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from evidence.errors import OutputError, UsageError
 from evidence.image import decode_image
 from evidence.jpeg import read_history
 from exports.registry import Registry
+from tests.full_disk import files_of_at_most
 from tests.testsets.conftest import RECIPE, Build, plan_of, recipe_of
 from testsets.build import Leaks, examine, finished, planned, put_in_place, require_sound
 from testsets.recipe import Recipe
@@ -195,7 +193,7 @@ def test_a_full_disk_is_told_what_was_built_stays_and_the_build_goes_on(
     recipe: Recipe, build: Build, tmp_path: Path
 ) -> None:
     whole = build(recipe, tmp_path / "whole")
-    with _files_of_at_most(14_000), pytest.raises(OutputError, match="cannot be written: File too large"):
+    with files_of_at_most(14_000), pytest.raises(OutputError, match="cannot be written: File too large"):
         build(recipe, tmp_path / "full")
     told = (tmp_path / "full.part" / "manifest.jsonl").read_text()
     there = [json.loads(line) for line in told[: told.rfind("\n") + 1].splitlines()]
@@ -222,14 +220,3 @@ def test_a_build_whose_processes_are_all_killed_goes_on_and_ends_the_same(
 
 def _lines_in(manifest: Path) -> int:
     return len(manifest.read_text().splitlines()) if manifest.is_file() else 0
-
-
-@contextmanager
-def _files_of_at_most(size_bytes: int) -> Iterator[None]:
-    """No file may grow larger meanwhile: to whoever writes, the disk is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import resource
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -32,6 +30,7 @@ from evidence.verdict import (
     TimelinePoint,
     Verdict,
 )
+from tests.full_disk import files_of_at_most
 from touchstone.report.html import HtmlOptions, HtmlWriter, write_html
 from touchstone.report.item import ReportItem
 
@@ -222,7 +221,7 @@ def test_an_unfinished_report_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_said_and_leaves_nothing_behind(tmp_path: Path, photo: Pixels) -> None:
-    with _largest_file(10_000), pytest.raises(OutputError, match=r"report\.html cannot be written"):
+    with files_of_at_most(10_000), pytest.raises(OutputError, match=r"report\.html cannot be written"):
         write_html([ReportItem(_report("a.jpg"), photo)] * 50, tmp_path / "report.html")
 
     assert list(tmp_path.iterdir()) == []
@@ -264,14 +263,3 @@ def test_a_full_device_is_said_and_stays_a_device() -> None:
 def test_a_folder_is_refused_before_anything_is_scanned(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="Is a directory"):
         HtmlWriter(tmp_path)
-
-
-@contextmanager
-def _largest_file(size_bytes: int) -> Iterator[None]:
-    """Let the kernel refuse longer files, as a full disk would."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
